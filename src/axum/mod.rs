@@ -1,0 +1,7 @@
+//! What axum needs to know of the crate's types: extractors and responses, on `axum-core` alone.
+
+mod problem;
+#[cfg(feature = "token-auth")]
+mod token_auth;
+#[cfg(feature = "ws-upgrade")]
+mod ws_upgrade;

@@ -1,0 +1,28 @@
+//! What two or more layers need: the few types through which they know each other, and the HTTP grammar that they share.
+//!
+//! Nothing in here imports a layer. What is public is re-exported at the crate's root.
+
+mod body;
+mod clock;
+mod principal;
+mod problem;
+mod retry;
+mod signal;
+
+#[cfg_attr(not(feature = "full"), allow(dead_code, unused_imports, reason = "each layer uses its own part of the grammar"))]
+pub(crate) mod header;
+#[cfg_attr(not(feature = "full"), allow(dead_code, reason = "only layers that wait before they call need it"))]
+pub(crate) mod ready;
+#[cfg_attr(not(feature = "full"), allow(unused_imports, unused_macros, reason = "not every layer has something to tell"))]
+pub(crate) mod trace;
+
+#[cfg_attr(not(feature = "full"), allow(unused_imports, reason = "only layers that read the time hold a clock"))]
+pub(crate) use self::clock::SharedClock;
+pub use self::{
+    body::LayerBody,
+    clock::{Clock, ManualClock, SystemClock},
+    principal::{Principal, PrincipalBuilder},
+    problem::{Problem, Value},
+    retry::Retryability,
+    signal::{Revoked, Revoker},
+};

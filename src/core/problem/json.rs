@@ -1,0 +1,148 @@
+//! Writing JSON, [RFC 8259](https://www.rfc-editor.org/rfc/rfc8259).
+//!
+//! Forty lines instead of a dependency: the core writes one small document, reads none, and must stay light for the crates that take
+//! nothing else.
+
+use super::{Problem, Value};
+
+pub(super) fn document(problem: &Problem) -> String {
+    let mut out = String::with_capacity(192);
+    out.push_str("{\"type\":");
+    string(&mut out, problem.type_uri());
+    member(&mut out, "title", problem.title());
+    out.push_str(",\"status\":");
+    out.push_str(problem.status().as_str());
+    if let Some(detail) = problem.detail() {
+        member(&mut out, "detail", detail);
+    }
+    if let Some(instance) = problem.instance() {
+        member(&mut out, "instance", instance);
+    }
+    member(&mut out, "retry", problem.retryability().as_str());
+    for (name, content) in problem.members() {
+        out.push(',');
+        string(&mut out, name);
+        out.push(':');
+        value(&mut out, content);
+    }
+    out.push('}');
+    out
+}
+
+fn member(out: &mut String, name: &str, text: &str) {
+    out.push(',');
+    string(out, name);
+    out.push(':');
+    string(out, text);
+}
+
+fn value(out: &mut String, content: &Value) {
+    match content {
+        Value::Null => out.push_str("null"),
+        Value::Bool(true) => out.push_str("true"),
+        Value::Bool(false) => out.push_str("false"),
+        Value::Integer(number) => out.push_str(&number.to_string()),
+        Value::String(text) => string(out, text),
+        Value::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                value(out, item);
+            }
+            out.push(']');
+        }
+        Value::Object(members) => {
+            out.push('{');
+            let mut first = true;
+            for (index, (name, item)) in members.iter().enumerate() {
+                if members.iter().skip(index + 1).any(|(later, _)| later == name) {
+                    continue;
+                }
+                if !std::mem::take(&mut first) {
+                    out.push(',');
+                }
+                string(out, name);
+                out.push(':');
+                value(out, item);
+            }
+            out.push('}');
+        }
+    }
+}
+
+/// §7, and `<`, `>`, `&` as escapes, so that a document pasted into a page cannot open a tag.
+fn string(out: &mut String, text: &str) {
+    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\0'..='\x1f' | '<' | '>' | '&' | '\x7f' => {
+                let code = character as usize;
+                out.push_str("\\u00");
+                out.extend(HEX.get(code >> 4));
+                out.extend(HEX.get(code & 15));
+            }
+            _ => out.push(character),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::StatusCode;
+    use proptest::prelude::*;
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+                prop::collection::vec((any::<String>().prop_map(Into::into), inner), 0..4).prop_map(Value::Object),
+            ]
+        })
+    }
+
+    fn expected(value: &Value) -> serde_json::Value {
+        match value {
+            Value::Null => serde_json::Value::Null,
+            Value::Bool(flag) => (*flag).into(),
+            Value::Integer(number) => (*number).into(),
+            Value::String(text) => text.as_ref().into(),
+            Value::Array(items) => items.iter().map(expected).collect(),
+            Value::Object(members) => {
+                serde_json::Value::Object(members.iter().map(|(name, item)| (name.to_string(), expected(item))).collect())
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn another_reader_reads_what_was_meant(detail in any::<String>(), value in any_value()) {
+            let problem = Problem::new(StatusCode::BAD_REQUEST).with_detail(detail.clone()).with_member("extra", value.clone());
+            let read: serde_json::Value = serde_json::from_str(&problem.to_json()).unwrap();
+            prop_assert_eq!(&read["detail"], &serde_json::Value::from(detail));
+            prop_assert_eq!(&read["extra"], &expected(&value));
+            prop_assert_eq!(&read["status"], 400);
+        }
+
+        #[test]
+        fn no_text_can_open_a_tag(detail in any::<String>()) {
+            let text = Problem::new(StatusCode::BAD_REQUEST).with_detail(detail).to_json();
+            prop_assert!(!text.contains(['<', '>', '&', '\n', '\r']));
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Events that vanish without the `tracing` feature.
+
+/// `event!(WARN, "message", field = value, ...)`: every field is recorded by its `Display`.
+///
+/// Without the feature the fields are still type-checked, never evaluated into text.
+macro_rules! event {
+    ($level:ident, $message:literal $(, $field:ident = $value:expr)* $(,)?) => {{
+        #[cfg(feature = "tracing")]
+        ::tracing::event!(::tracing::Level::$level, $($field = %$value,)* $message);
+        #[cfg(not(feature = "tracing"))]
+        { $(let _ = &$value;)* }
+    }};
+}
+
+pub(crate) use event;

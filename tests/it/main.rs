@@ -1,0 +1,13 @@
+//! The layers, driven from outside: one binary, one module per layer, and the whole stack.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails loudly")]
+
+mod support;
+
+#[cfg(feature = "conditional-cache")]
+mod conditional_cache;
+#[cfg(feature = "error-mapping")]
+mod error_mapping;
+#[cfg(feature = "token-auth")]
+mod token_auth;
+#[cfg(feature = "ws-upgrade")]
+mod ws_upgrade;
