@@ -18,3 +18,7 @@ mod axum;
 pub use crate::core::{
     Clock, LayerBody, ManualClock, Principal, PrincipalBuilder, Problem, Retryability, Revoked, Revoker, SystemClock, Value,
 };
+
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use crate::core::fuzzing;

@@ -26,3 +26,6 @@ pub use self::{
     retry::Retryability,
     signal::{Revoked, Revoker},
 };
+
+#[cfg(fuzzing)]
+pub use self::header::fuzzing;

@@ -27,3 +27,24 @@ pub(crate) const fn is_tchar(byte: u8) -> bool {
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().copied().all(is_tchar)
 }
+
+/// Entry points for `fuzz/`.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    use super::{elements_of, parameters, quote, unquote};
+
+    /// Lists, parameters and quoted strings of any bytes.
+    pub fn header(data: &[u8]) {
+        for element in elements_of(data) {
+            assert!(!element.is_empty() && element.len() <= data.len());
+            let (head, parameters) = parameters(element);
+            assert!(head.len() <= element.len() && parameters.count() <= element.len());
+        }
+        if let Some(content) = unquote(data) {
+            assert!(content.len() + 2 <= data.len());
+        }
+        if let Ok(text) = std::str::from_utf8(data) {
+            assert!(http::HeaderValue::from_str(&quote(text)).is_ok());
+        }
+    }
+}

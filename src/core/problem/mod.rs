@@ -46,7 +46,7 @@ struct Inner {
     members: Vec<(Cow<'static, str>, Value)>,
 }
 
-/// The member names that [`Problem`] writes itself.
+/// The member names that [`Problem`] writes itself, so that no extension doubles them.
 const OWN_MEMBERS: [&str; 6] = ["type", "title", "status", "detail", "instance", "retry"];
 
 impl Problem {
@@ -174,7 +174,27 @@ impl Problem {
     /// The JSON document, one line without a line end.
     #[must_use]
     pub fn to_json(&self) -> String {
-        json::document(self)
+        let mut out = String::with_capacity(192);
+        out.push('{');
+        json::member(&mut out, "type", self.type_uri());
+        json::member(&mut out, "title", self.title());
+        out.push_str(",\"status\":");
+        out.push_str(self.0.status.as_str());
+        for (name, text) in
+            [("detail", self.detail()), ("instance", self.instance()), ("retry", Some(self.0.retryability.as_str()))]
+        {
+            if let Some(text) = text {
+                json::member(&mut out, name, text);
+            }
+        }
+        for (name, value) in &self.0.members {
+            out.push(',');
+            json::string(&mut out, name);
+            out.push(':');
+            json::value(&mut out, value);
+        }
+        out.push('}');
+        out
     }
 
     /// The response: status, `application/problem+json`, `Cache-Control: no-store`, `Retry-After` if one was given; with this problem
