@@ -1,4 +1,4 @@
-//! What `TokenAuth` costs: a request without a token where none is needed, and the verification of one.
+//! What `TokenAuth` costs: a request without a token where none is needed, the verification of one, and one that is remembered.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to say")]
 
 mod support;
@@ -48,7 +48,9 @@ fn bearer(criterion: &mut Criterion, key: SigningKey) {
         request.headers_mut().insert(AUTHORIZATION, token.clone());
         request
     };
-    compare(criterion, ("token_auth", name), request, layer(issuer).layer(bare()), ("bare", bare()));
+    let first = TokenAuthLayer::new(issuer.verifier().without_cache().build().unwrap());
+    compare(criterion, ("token_auth", &format!("{name}-first")), request, first.layer(bare()), ("bare", bare()));
+    compare(criterion, ("token_auth", &format!("{name}-repeat")), request, layer(issuer).layer(bare()), ("bare", bare()));
 }
 
 fn refused(criterion: &mut Criterion) {

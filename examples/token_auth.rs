@@ -1,10 +1,16 @@
-//! Logging in and being known: `POST /login` answers a token, `GET /me` wants one.
+//! Logging in, staying logged in and logging out: an application that issues its own tokens.
 //!
 //! ```sh
 //! cargo run --example token_auth --features token-auth,aws-lc-rs,axum
-//! curl -d '{"username":"demo","password":"demo"}' -H 'content-type: application/json' http://127.0.0.1:3000/login
+//! json='content-type: application/json'
+//! curl -d '{"username":"demo","password":"demo"}' -H "$json" http://127.0.0.1:3000/login
 //! curl -H 'authorization: Bearer <access_token>' http://127.0.0.1:3000/me
+//! curl -d '{"refresh_token":"<refresh_token>"}' -H "$json" http://127.0.0.1:3000/refresh
+//! curl -d '{"refresh_token":"<refresh_token>"}' -H "$json" http://127.0.0.1:3000/logout
+//! curl http://127.0.0.1:3000/.well-known/jwks.json
 //! ```
+//!
+//! After the logout, or when a refresh token is used a second time, `/me` is refused at once.
 
 use std::{error::Error, sync::Arc};
 
@@ -15,10 +21,12 @@ use argon2::{
 use axum::{
     Json, Router,
     extract::State,
+    http::StatusCode,
     routing::{get, post},
 };
 use donjon::token_auth::{
-    Algorithm, Authenticate, Claims, Credentials, Crypto, Grant, IssuedToken, LoginError, SigningKey, TokenAuthLayer, TokenIssuer,
+    Authenticate, Claims, Credentials, Crypto, Grant, JwksService, LoginError, RefreshError, RefreshTokens, RevocationList,
+    SigningKey, TokenAuthLayer, TokenIssuer, TokenPair,
 };
 use serde::{Deserialize, Serialize};
 
@@ -28,19 +36,21 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = tokio::net::TcpListener::bind(&listen).await?;
     let url = format!("http://{}", listener.local_addr()?);
 
-    // A new secret at each start: tokens of an earlier run are worth nothing.
-    let secret: [u8; 32] = rand::random();
-    let issuer = TokenIssuer::builder(SigningKey::from_secret(Algorithm::Hs256, &secret)?)
-        .issuer(&*url)
-        .audience(&*url)
-        .crypto(Crypto::AwsLcRs)
-        .build()?;
-    let auth = TokenAuthLayer::new(issuer.verifier().build()?).realm("demo");
+    // A new key at each start: tokens of an earlier run are worth nothing, and neither are sessions that are kept in memory.
+    let issuer =
+        TokenIssuer::builder(SigningKey::generate_ed25519()?).issuer(&*url).audience(&*url).crypto(Crypto::AwsLcRs).build()?;
+    let revoked = Arc::new(RevocationList::new().longest_lifetime(std::time::Duration::from_secs(900)));
+    let auth = TokenAuthLayer::new(issuer.verifier().revocation(Arc::clone(&revoked)).build()?).realm("demo");
+    let keys = JwksService::new(issuer.clone());
+    let tokens = RefreshTokens::builder(issuer).revocation(revoked).build()?;
     let app = Router::new()
         .route("/me", get(me))
         .layer(auth)
         .route("/login", post(login))
-        .with_state(Arc::new(Login { issuer, users: Users::new()? }));
+        .route("/refresh", post(refresh))
+        .route("/logout", post(logout))
+        .route_service("/.well-known/jwks.json", keys)
+        .with_state(Arc::new(Gate { tokens, users: Users::new()? }));
 
     println!("listening on {url}");
     axum::serve(listener, app).await?;
@@ -57,8 +67,8 @@ fn listen_address() -> Result<String, Box<dyn Error>> {
     }
 }
 
-struct Login {
-    issuer: TokenIssuer,
+struct Gate {
+    tokens: RefreshTokens,
     users: Users,
 }
 
@@ -68,8 +78,23 @@ struct Form {
     password: String,
 }
 
-async fn login(State(login): State<Arc<Login>>, Json(form): Json<Form>) -> Result<IssuedToken, LoginError> {
-    login.issuer.login(&login.users, Credentials::new(form.username, form.password)).await
+async fn login(State(gate): State<Arc<Gate>>, Json(form): Json<Form>) -> Result<TokenPair, LoginError> {
+    gate.tokens.login(&gate.users, Credentials::new(form.username, form.password)).await
+}
+
+/// A page of your own would keep it in a cookie: `HttpOnly`, `Secure`, `SameSite=Strict`.
+#[derive(Deserialize)]
+struct Held {
+    refresh_token: String,
+}
+
+async fn refresh(State(gate): State<Arc<Gate>>, Json(held): Json<Held>) -> Result<TokenPair, RefreshError> {
+    gate.tokens.refresh_with(&held.refresh_token, |grant| gate.users.renew(grant)).await
+}
+
+async fn logout(State(gate): State<Arc<Gate>>, Json(held): Json<Held>) -> Result<StatusCode, RefreshError> {
+    gate.tokens.logout(&held.refresh_token).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 #[derive(Deserialize, Serialize)]
@@ -92,6 +117,11 @@ impl Users {
     fn new() -> Result<Self, Box<dyn Error>> {
         let hash = Argon2::default().hash_password(b"demo").map_err(|error| error.to_string())?;
         Ok(Self { hash: hash.to_string().into() })
+    }
+
+    /// Where a real application would see whether the account is still open, and what it may do today.
+    async fn renew(&self, grant: Grant) -> Result<Grant, RefreshError> {
+        if grant.subject() == "1" { Ok(grant) } else { Err(RefreshError::refused()) }
     }
 }
 

@@ -8,7 +8,7 @@
 //! | [`ErrorMappingLayer`](error_mapping::ErrorMappingLayer) | `error-mapping` | what went wrong, and may the client try again? |
 //! | [`WsUpgradeLayer`](ws_upgrade::WsUpgradeLayer) | `ws-upgrade` | which connections stay open? |
 //!
-//! `token-auth` wants one of `aws-lc-rs` and `rust-crypto` for its cryptography; `axum` adds extractors and responses, `tracing` events for
+//! `token-auth` wants one of `aws-lc-rs` and `rust-crypto` for its cryptography, `token-auth-remote` lets it ask identity providers; `axum` adds extractors and responses, `tracing` events for
 //! operators; `full` is all of it with `aws-lc-rs`. Nothing is on by default, and turning a feature on never changes what another layer does.
 //!
 //! The layers know each other without depending on each other, through the types in this root: TokenAuth leaves a [`Principal`] in the

@@ -11,7 +11,7 @@ use argon2::{
 };
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, Request, State, rejection::JsonRejection},
+    extract::{DefaultBodyLimit, State, rejection::JsonRejection},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -22,7 +22,7 @@ use donjon::{
         SigningKey, TokenIssuer,
     },
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 use rand::Rng as _;
 use serde::Deserialize;
 use tokio::{sync::Semaphore, task, time};
@@ -143,25 +143,4 @@ impl Authenticate for Users {
             false => Err(LoginError::wrong_credentials()),
         }
     }
-}
-
-/// Lets the token that a client sends on purpose outrank the cookie that its browser adds by itself.
-///
-/// TokenAuth takes two tokens for a mistake (RFC 6750 §2), and a page that opens a WebSocket with a token among its subprotocols cannot
-/// help sending the cookie, too. This server reads no other cookie.
-pub(crate) async fn explicit_token_wins(mut request: Request) -> Request {
-    if has_explicit_token(request.headers()) {
-        request.headers_mut().remove(header::COOKIE);
-    }
-    request
-}
-
-fn has_explicit_token(headers: &HeaderMap) -> bool {
-    let bearer = |value: &HeaderValue| value.as_bytes().get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "));
-    let offers_token = |value: &HeaderValue| {
-        let elements = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        elements.into_iter().any(|element| element == b"bearer" || element.starts_with(b"bearer."))
-    };
-    headers.get_all(header::AUTHORIZATION).iter().any(bearer)
-        || headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().any(offers_token)
 }

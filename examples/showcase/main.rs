@@ -29,12 +29,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    Router,
-    middleware::{map_request, map_response},
-    response::Response,
-    serve::ListenerExt as _,
-};
+use axum::{Router, middleware::map_response, response::Response, serve::ListenerExt as _};
 use donjon::{
     conditional_cache::{CacheControl, CachePolicy, CacheRule, ConditionalCacheLayer, PolicyError},
     error_mapping::ErrorMappingLayer,
@@ -104,7 +99,8 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
 async fn app(room: Room) -> Result<Router, Box<dyn Error>> {
     let login = Login::new()?;
     let auth = TokenAuthLayer::new(login.verifier()?)
-        .source(TokenSource::cookie(login::COOKIE))
+        // The browser sends the cookie also where the page has sent a token.
+        .source(TokenSource::cookie(login::COOKIE).ambient())
         .source(TokenSource::websocket_subprotocol());
     let cache = ConditionalCacheLayer::new().policy(cache_policy()?);
 
@@ -123,7 +119,6 @@ async fn app(room: Room) -> Result<Router, Box<dyn Error>> {
         .merge(public)
         .merge(open)
         .merge(closed)
-        .layer(map_request(login::explicit_token_wins))
         .fallback(|| async { problems::bare(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { problems::bare(StatusCode::METHOD_NOT_ALLOWED) })
         // Tower's own timeout, no adapter between: its error is mapped like any other.

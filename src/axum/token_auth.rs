@@ -4,11 +4,14 @@ use axum_core::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, header, request::Parts};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Principal,
-    token_auth::{Claims, IssuedToken, LoginError, Rejection, RejectionKind, TokenErrorKind},
+    token_auth::{
+        Claims, ClaimsError, IssuedToken, LoginError, ProtectionSpace, RefreshError, Rejection, RejectionKind, SharedClaims,
+        TokenErrorKind, TokenPair,
+    },
 };
 
 /// Who is calling; without a verified token the request is refused with 401 and a bare challenge.
@@ -49,15 +52,26 @@ impl<T: DeserializeOwned, S: Sync> OptionalFromRequestParts<S> for Claims<T> {
 
 fn claims<T: DeserializeOwned>(parts: &Parts) -> Result<Option<Claims<T>>, Rejection> {
     let Some(principal) = parts.extensions.get::<Principal>() else { return Ok(None) };
-    match Claims::from_principal(principal) {
-        Ok(claims) => Ok(Some(claims)),
-        Err(_) => Err(RejectionKind::InvalidToken(TokenErrorKind::ClaimsMalformed).into()),
+    Claims::from_principal(principal).map(Some).map_err(mismatch)
+}
+
+fn mismatch(_: ClaimsError) -> Rejection {
+    RejectionKind::InvalidToken(TokenErrorKind::ClaimsMalformed).into()
+}
+
+/// The claims, as [`Claims`] are refused.
+impl<T: DeserializeOwned + Send + Sync + 'static, S: Sync> FromRequestParts<S> for SharedClaims<T> {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Rejection> {
+        let principal = parts.extensions.get().ok_or(RejectionKind::Missing)?;
+        Self::from_principal(principal).map_err(mismatch)
     }
 }
 
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
-        self.into_http_response::<Body>(None).map(Body::new)
+        self.into_http_response::<Body>(&ProtectionSpace::default()).map(Body::new)
     }
 }
 
@@ -67,15 +81,32 @@ impl IntoResponse for LoginError {
     }
 }
 
+impl IntoResponse for RefreshError {
+    fn into_response(self) -> Response {
+        self.into_http_response::<Body>().map(Body::new)
+    }
+}
+
 /// The response of a token endpoint: the JSON of [RFC 6749 §5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1), not to be stored.
 impl IntoResponse for IssuedToken {
     fn into_response(self) -> Response {
-        // Two texts and a number always serialise.
-        let json = serde_json::to_vec(&self).unwrap_or_default();
-        let mut response = Response::new(Body::from(json));
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
+        token_response(&self)
     }
+}
+
+/// The response of a token endpoint, with the refresh token.
+impl IntoResponse for TokenPair {
+    fn into_response(self) -> Response {
+        token_response(&self)
+    }
+}
+
+fn token_response(token: &impl Serialize) -> Response {
+    // A few texts and a number always serialise.
+    let json = serde_json::to_vec(token).unwrap_or_default();
+    let mut response = Response::new(Body::from(json));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }

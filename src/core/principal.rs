@@ -26,12 +26,50 @@ use super::signal::{Revoked, Revoker};
 pub struct Principal(Arc<Inner>);
 
 struct Inner {
-    issuer: Option<Box<str>>,
+    /// The same for many: shared with who verified it.
+    issuer: Option<Arc<str>>,
     subject: Option<Box<str>>,
-    scopes: Box<[Box<str>]>,
+    scopes: Scopes,
     expires_at: Option<SystemTime>,
     revoker: Option<Revoker>,
     claims: Option<Box<dyn Any + Send + Sync>>,
+}
+
+/// Texts in one, and where each ends.
+#[derive(Default)]
+struct Scopes {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Scopes {
+    fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
+        let mut start = 0;
+        self.ends.iter().map(move |end| self.text.get(std::mem::replace(&mut start, *end)..*end).unwrap_or_default())
+    }
+}
+
+impl<S: AsRef<str>> FromIterator<S> for Scopes {
+    fn from_iter<I: IntoIterator<Item = S>>(scopes: I) -> Self {
+        let mut all = Self::default();
+        for scope in scopes {
+            // Room for a usual number of them at once.
+            if all.ends.is_empty() {
+                all.text.reserve(64);
+                all.ends.reserve(8);
+            }
+            all.text.push_str(scope.as_ref());
+            all.ends.push(all.text.len());
+        }
+        all
+    }
+}
+
+/// As a list of texts.
+impl fmt::Debug for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
 }
 
 impl Principal {
@@ -40,7 +78,7 @@ impl Principal {
         PrincipalBuilder(Inner {
             issuer: None,
             subject: None,
-            scopes: Box::default(),
+            scopes: Scopes::default(),
             expires_at: None,
             revoker: None,
             claims: None,
@@ -60,8 +98,9 @@ impl Principal {
     }
 
     /// What it was allowed, in the order granted ([RFC 8693 §4.2](https://www.rfc-editor.org/rfc/rfc8693#section-4.2)).
+    #[must_use]
     pub fn scopes(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.0.scopes.iter().map(AsRef::as_ref)
+        self.0.scopes.iter()
     }
 
     /// Whether `scope` was granted; scopes are case-sensitive ([RFC 6749 §3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).
@@ -113,7 +152,7 @@ pub struct PrincipalBuilder(Inner);
 
 impl PrincipalBuilder {
     /// Sets [`Principal::issuer`].
-    pub fn issuer(mut self, issuer: impl Into<Box<str>>) -> Self {
+    pub fn issuer(mut self, issuer: impl Into<Arc<str>>) -> Self {
         self.0.issuer = Some(issuer.into());
         self
     }
@@ -127,9 +166,9 @@ impl PrincipalBuilder {
     /// Sets [`Principal::scopes`].
     pub fn scopes<I>(mut self, scopes: I) -> Self
     where
-        I: IntoIterator<Item: Into<Box<str>>>,
+        I: IntoIterator<Item: AsRef<str>>,
     {
-        self.0.scopes = scopes.into_iter().map(Into::into).collect();
+        self.0.scopes = scopes.into_iter().collect();
         self
     }
 
@@ -175,6 +214,16 @@ mod tests {
         assert!(!principal.has_scope("Read"));
         assert!(!principal.has_scope("rea"));
         assert_eq!(principal.scopes().collect::<Vec<_>>(), ["read", "write"]);
+        assert_eq!(principal.scopes().len(), 2);
+    }
+
+    #[test]
+    fn scopes_stay_apart_whatever_they_are() {
+        for scopes in [vec![], vec![""], vec!["", "a", ""], vec!["a b", "c\0d", "\u{fc}\u{1f600}"], vec!["x"; 100]] {
+            let principal = Principal::builder().scopes(&scopes).build();
+            assert_eq!(principal.scopes().collect::<Vec<_>>(), scopes);
+            assert!(!principal.has_scope("b"));
+        }
     }
 
     #[test]

@@ -66,6 +66,12 @@ impl Revoker {
         self.0.raised.load(Ordering::Acquire)
     }
 
+    /// Whether another handle to the signal is alive: a principal that it would end, or somebody who waits for it.
+    #[cfg_attr(not(feature = "token-auth"), allow(dead_code, reason = "only who revokes keeps count of what there is to revoke"))]
+    pub(crate) fn is_held_elsewhere(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
     /// A future that completes when the signal is given, at once if it already was.
     pub fn revoked(&self) -> Revoked {
         Revoked { signal: Some(Arc::clone(&self.0)), id: None }

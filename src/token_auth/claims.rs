@@ -1,8 +1,14 @@
-use std::{error::Error, fmt, ops::Deref};
+use std::{
+    any::Any,
+    error::Error,
+    fmt,
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
 
 use serde::de::DeserializeOwned;
 
-use super::verifier::TokenError;
+use super::{confirmation::Confirmation, verifier::TokenError};
 use crate::Principal;
 
 /// The claims of a verified token, read as a `T`.
@@ -38,11 +44,7 @@ impl<T: DeserializeOwned> Claims<T> {
     ///
     /// If they are not a `T`, or if the verifier kept none.
     pub fn from_principal(principal: &Principal) -> Result<Self, ClaimsError> {
-        let raw = principal.claims::<RawClaims>().ok_or(ClaimsError { kind: ClaimsErrorKind::Absent })?;
-        serde_json::from_str(&raw.0)
-            .map(Self)
-            // The reader's own words quote the claims.
-            .map_err(|_| ClaimsError { kind: ClaimsErrorKind::Mismatch })
+        RawClaims::of(principal)?.read().map(Self)
     }
 }
 
@@ -54,11 +56,72 @@ impl<T> Deref for Claims<T> {
     }
 }
 
+/// The claims of a verified token, read as a `T` once for all requests that come with the token.
+///
+/// As [`Claims`], but shared: while the verifier [remembers](super::TokenCache) the token, the next request finds the claims read. What is kept
+/// is of the first type that was asked for; another type is read anew.
+///
+/// ```
+/// use donjon::{Principal, token_auth::{RawClaims, SharedClaims}};
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize)]
+/// struct Mine { tenant: u32 }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let principal = Principal::builder().claims(RawClaims::new(r#"{"sub":"alice","tenant":7}"#)?).build();
+/// let mine = SharedClaims::<Mine>::from_principal(&principal)?;
+/// assert_eq!(mine.tenant, 7);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct SharedClaims<T>(pub Arc<T>);
+
+impl<T: DeserializeOwned + Send + Sync + 'static> SharedClaims<T> {
+    /// The claims that the verifier kept with the principal.
+    ///
+    /// # Errors
+    ///
+    /// As [`Claims::from_principal`].
+    pub fn from_principal(principal: &Principal) -> Result<Self, ClaimsError> {
+        let raw = RawClaims::of(principal)?;
+        if let Some(Ok(read)) = raw.read.get().map(|read| Arc::clone(read).downcast()) {
+            return Ok(Self(read));
+        }
+        let read = Arc::new(raw.read()?);
+        // If somebody else was first, theirs stays.
+        let _ = raw.read.set(Arc::<T>::clone(&read));
+        Ok(Self(read))
+    }
+}
+
+impl<T> Clone for SharedClaims<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Deref for SharedClaims<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
 /// The claims of a verified token as JSON, kept in the [`Principal`] for [`Claims`] to read.
 ///
-/// A [`VerifyToken`](super::VerifyToken) of your own puts it there by [`PrincipalBuilder::claims`](crate::PrincipalBuilder::claims).
-#[derive(Clone, PartialEq, Eq)]
-pub struct RawClaims(Box<str>);
+/// A [`VerifyToken`](super::VerifyToken) of your own puts it there by [`PrincipalBuilder::claims`](crate::PrincipalBuilder::claims). Only
+/// there does the layer see a `cnf` claim, by which a token is bound to its sender: a verifier that keeps other claims must refuse such
+/// tokens itself.
+#[derive(Clone)]
+pub struct RawClaims {
+    json: Box<str>,
+    confirmation: Confirmation,
+    /// As what they were first asked for by [`SharedClaims`].
+    read: OnceLock<Arc<dyn Any + Send + Sync>>,
+}
 
 impl RawClaims {
     /// Keeps `json`, which must be an object whose members are distinct and do not nest deeper than 16.
@@ -68,25 +131,46 @@ impl RawClaims {
     /// [`ClaimsMalformed`](super::TokenErrorKind::ClaimsMalformed) if it is not.
     pub fn new(json: impl Into<Box<str>>) -> Result<Self, TokenError> {
         let json = json.into();
-        super::jwt::claims::read(&json)?;
-        Ok(Self(json))
+        let confirmation = Confirmation::of(&super::jwt::claims::read(&json)?);
+        Ok(Self { json, confirmation, read: OnceLock::new() })
     }
 
-    pub(super) fn verified(json: String) -> Self {
-        Self(json.into_boxed_str())
+    pub(super) fn verified(json: String, confirmation: Confirmation) -> Self {
+        Self { json: json.into_boxed_str(), confirmation, read: OnceLock::new() }
+    }
+
+    fn of(principal: &Principal) -> Result<&Self, ClaimsError> {
+        principal.claims().ok_or(ClaimsError { kind: ClaimsErrorKind::Absent })
+    }
+
+    fn read<T: DeserializeOwned>(&self) -> Result<T, ClaimsError> {
+        // The reader's own words quote the claims.
+        serde_json::from_str(&self.json).map_err(|_| ClaimsError { kind: ClaimsErrorKind::Mismatch })
+    }
+
+    pub(super) fn confirmation(&self) -> Confirmation {
+        self.confirmation
     }
 
     /// The JSON.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.json
     }
 }
+
+impl PartialEq for RawClaims {
+    fn eq(&self, other: &Self) -> bool {
+        self.json == other.json
+    }
+}
+
+impl Eq for RawClaims {}
 
 /// Hides what the token said.
 impl fmt::Debug for RawClaims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RawClaims({} bytes)", self.0.len())
+        write!(f, "RawClaims({} bytes)", self.json.len())
     }
 }
 
@@ -138,6 +222,19 @@ mod tests {
         let read = Claims::<std::collections::BTreeMap<String, u8>>::from_principal(&principal).unwrap();
         assert_eq!(read.get("n"), Some(&7));
         let error = Claims::<Vec<u8>>::from_principal(&principal).unwrap_err();
+        assert_eq!(error.kind(), ClaimsErrorKind::Mismatch);
+    }
+
+    #[test]
+    fn shared_claims_are_read_once() {
+        type Map = std::collections::BTreeMap<String, u8>;
+        let principal = Principal::builder().claims(RawClaims::new(r#"{"n":7}"#).unwrap()).build();
+        let shared = || SharedClaims::<Map>::from_principal(&principal).unwrap();
+        assert_eq!(shared().get("n"), Some(&7));
+        assert!(Arc::ptr_eq(&shared().0, &shared().0));
+        let other = SharedClaims::<serde_json::Value>::from_principal(&principal).unwrap();
+        assert_eq!(other["n"], 7);
+        let error = SharedClaims::<Vec<u8>>::from_principal(&principal).unwrap_err();
         assert_eq!(error.kind(), ClaimsErrorKind::Mismatch);
     }
 

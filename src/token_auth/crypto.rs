@@ -90,7 +90,8 @@ pub enum Algorithm {
     Es256,
     /// ECDSA on P-384 with SHA-384.
     Es384,
-    /// EdDSA on Ed25519 ([RFC 8037 §3.1](https://www.rfc-editor.org/rfc/rfc8037#section-3.1)).
+    /// EdDSA on Ed25519 ([RFC 8037 §3.1](https://www.rfc-editor.org/rfc/rfc8037#section-3.1)), also taken by its newer name `Ed25519`
+    /// ([RFC 9864 §2.2](https://www.rfc-editor.org/rfc/rfc9864#section-2.2)).
     EdDsa,
 }
 
@@ -140,6 +141,9 @@ impl Algorithm {
     }
 
     pub(super) fn from_name(name: &str) -> Option<Self> {
+        if name == "Ed25519" {
+            return Some(Self::EdDsa);
+        }
         Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
     }
 
@@ -202,7 +206,8 @@ mod tests {
             assert_eq!(Algorithm::from_name(algorithm.as_str()), Some(algorithm));
             assert_eq!(format!("{:?}", algorithm.of_provider()), algorithm.as_str());
         }
-        for name in ["none", "None", "hs256", "HS256 ", "ES256K", "ES512", ""] {
+        assert_eq!(Algorithm::from_name("Ed25519"), Some(Algorithm::EdDsa));
+        for name in ["none", "None", "hs256", "HS256 ", "ES256K", "ES512", "Ed448", "ed25519", ""] {
             assert_eq!(Algorithm::from_name(name), None, "{name}");
         }
     }

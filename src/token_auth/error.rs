@@ -35,14 +35,42 @@ pub enum ConfigErrorKind {
     KeysAmbiguous,
     /// No issuer was given.
     IssuerMissing,
+    /// Another issuer was given than the one whose keys these are.
+    IssuerMismatch,
+    /// Not an absolute URL with a host, or one with a fragment or user information.
+    UrlInvalid,
+    /// A URL that is not `https`.
+    UrlInsecure,
+    /// Not a scope by [RFC 6749 §3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3).
+    ScopeInvalid,
+    /// There are no certificates to trust, or one cannot be read.
+    TrustMissing,
+    /// Client authentication that no header can hold.
+    ClientAuthInvalid,
+    /// The key file cannot be read; the cause is its [`source`](Error::source).
+    FileUnreadable,
+    /// One issuer was given twice.
+    IssuerAmbiguous,
     /// No audience was given ([RFC 8725 §3.9](https://www.rfc-editor.org/rfc/rfc8725#section-3.9)).
     AudienceMissing,
     /// An audience was given and any audience was accepted, too.
     AudienceAmbiguous,
     /// More than five minutes of leeway.
     LeewayTooLong,
-    /// A lifetime of less than a second.
+    /// No asymmetric algorithm was given for proofs of possession.
+    ProofAlgorithmsMissing,
+    /// A window for proofs of possession of less than a second or more than ten minutes.
+    ProofWindowOutOfRange,
+    /// The system gives no random numbers.
+    RandomnessUnavailable,
+    /// A lifetime, a cooldown or a timeout of less than a second.
     LifetimeTooShort,
+    /// A key without a name beside others: a verifier could not tell them apart.
+    KidMissing,
+    /// A session that lives shorter than its access tokens.
+    SessionTooShort,
+    /// More than a minute of grace for refresh tokens.
+    GraceTooLong,
 }
 
 impl ConfigErrorKind {
@@ -59,10 +87,26 @@ impl ConfigErrorKind {
             Self::KeysMixed => "secrets and public keys must not stand in one set",
             Self::KeysAmbiguous => "two keys have the same algorithm and key id",
             Self::IssuerMissing => "no issuer was given",
+            Self::IssuerMismatch => "another issuer was given than the one whose keys these are",
+            Self::UrlInvalid => "not an absolute URL with a host, or one with a fragment or user information",
+            Self::UrlInsecure => "the URL is not https",
+            Self::ScopeInvalid => "not a scope",
+            Self::TrustMissing => "there are no certificates to trust, or one cannot be read",
+            Self::ClientAuthInvalid => "the client authentication does not fit into a header",
+            Self::FileUnreadable => "the key file cannot be read",
+            Self::IssuerAmbiguous => "one issuer was given twice",
             Self::AudienceMissing => "no audience was given",
             Self::AudienceAmbiguous => "an audience was given, and any audience accepted",
             Self::LeewayTooLong => "the leeway is longer than five minutes",
-            Self::LifetimeTooShort => "the lifetime is shorter than a second",
+            Self::ProofAlgorithmsMissing => "there is no asymmetric algorithm for proofs of possession",
+            Self::ProofWindowOutOfRange => {
+                "the window for proofs of possession is shorter than a second or longer than ten minutes"
+            }
+            Self::RandomnessUnavailable => "the system gives no random numbers",
+            Self::LifetimeTooShort => "a lifetime, cooldown or timeout is shorter than a second",
+            Self::KidMissing => "a key without a name stands beside others",
+            Self::SessionTooShort => "a session lives shorter than its access tokens",
+            Self::GraceTooLong => "the grace is longer than a minute",
         }
     }
 }

@@ -3,6 +3,7 @@ use std::{fmt, sync::Arc};
 use tower_layer::Layer;
 
 use super::{
+    dpop::Dpop,
     service::TokenAuth,
     settings::{Anonymous, Settings},
     source::TokenSource,
@@ -46,7 +47,20 @@ impl<V: VerifyToken> TokenAuthLayer<V> {
                 settings.sources.push(source);
             }
         }
-        self
+        match settings.space.dpop.clone() {
+            Some(dpop) => self.dpop(dpop),
+            None => self,
+        }
+    }
+
+    /// Takes tokens that are bound to a key, too: by the scheme `DPoP`, each with a proof that the sender has the key
+    /// ([RFC 9449 §7](https://www.rfc-editor.org/rfc/rfc9449#section-7)). With [`require_dpop`](super::DpopBuilder::require_dpop), no others.
+    ///
+    /// Without this a token that is bound to a key is refused: nobody could tell whether its sender has it.
+    #[must_use]
+    pub fn dpop(mut self, dpop: Dpop) -> Self {
+        Arc::make_mut(&mut self.settings).space.dpop = Some(dpop);
+        self.source(TokenSource::DPOP)
     }
 
     /// Lets requests without a token pass, without a [`Principal`](crate::Principal). A bad token is refused all the same: a client whose
@@ -60,7 +74,16 @@ impl<V: VerifyToken> TokenAuthLayer<V> {
     /// Names the protection space in the challenge ([RFC 9110 §11.5](https://www.rfc-editor.org/rfc/rfc9110#section-11.5)).
     #[must_use]
     pub fn realm(mut self, realm: impl Into<Box<str>>) -> Self {
-        Arc::make_mut(&mut self.settings).realm = Some(realm.into());
+        Arc::make_mut(&mut self.settings).space.realm = Some(realm.into());
+        self
+    }
+
+    /// Tells a client that is refused where it can read how to get a token: the URL of the metadata document, such as
+    /// [`ProtectedResource::metadata_url`](super::ProtectedResource::metadata_url)
+    /// ([RFC 9728 §5.1](https://www.rfc-editor.org/rfc/rfc9728#section-5.1)).
+    #[must_use]
+    pub fn resource_metadata(mut self, url: impl Into<Box<str>>) -> Self {
+        Arc::make_mut(&mut self.settings).space.resource_metadata = Some(url.into());
         self
     }
 }

@@ -3,7 +3,8 @@ use std::{error::Error, fmt, time::Duration};
 use http::{Response, StatusCode, header};
 
 use super::{
-    challenge::challenge,
+    challenge::{ProtectionSpace, Scheme, challenges},
+    dpop::{DPOP_NONCE, Dpop, error::ProofErrorKind},
     verifier::{TokenError, TokenErrorKind},
 };
 use crate::{LayerBody, Problem, core::trace::event};
@@ -24,6 +25,8 @@ use crate::{LayerBody, Problem, core::trace::event};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rejection {
     kind: RejectionKind,
+    /// Of the challenge that names the error.
+    scheme: Scheme,
     retry_after: Option<Duration>,
 }
 
@@ -38,18 +41,27 @@ pub enum RejectionKind {
     /// The token is not taken: 401 `invalid_token`. The reason is for logs and counters; the client is told no more than whether its token
     /// has expired.
     InvalidToken(TokenErrorKind),
+    /// The proof of possession is not taken: 401 `invalid_dpop_proof`, or `use_dpop_nonce` and a `DPoP-Nonce` if a nonce is all that it
+    /// lacks ([RFC 9449 §7.1, §9](https://www.rfc-editor.org/rfc/rfc9449#section-7.1)). The reason is for logs and counters.
+    InvalidProof(ProofErrorKind),
+    /// The token grants too little: 403 `insufficient_scope`, from [`RequireScopeLayer`](super::RequireScopeLayer).
+    InsufficientScope,
     /// Nobody can tell now: 503.
     Unavailable,
 }
 
 impl RejectionKind {
-    /// The error code of [RFC 6750 §3.1](https://www.rfc-editor.org/rfc/rfc6750#section-3.1), if one is sent in the challenge.
+    /// The error code of [RFC 6750 §3.1](https://www.rfc-editor.org/rfc/rfc6750#section-3.1) or
+    /// [RFC 9449 §12.2](https://www.rfc-editor.org/rfc/rfc9449#section-12.2), if one is sent in the challenge.
     #[must_use]
     pub const fn error_code(self) -> Option<&'static str> {
         match self {
             Self::Missing | Self::Unavailable => None,
             Self::InvalidRequest => Some("invalid_request"),
             Self::InvalidToken(_) => Some("invalid_token"),
+            Self::InsufficientScope => Some("insufficient_scope"),
+            Self::InvalidProof(ProofErrorKind::NonceInvalid) => Some("use_dpop_nonce"),
+            Self::InvalidProof(_) => Some("invalid_dpop_proof"),
         }
     }
 
@@ -61,6 +73,9 @@ impl RejectionKind {
             // Told only after the signature was found good: whoever hears it held a real token.
             Self::InvalidToken(TokenErrorKind::Expired) => Some("The access token expired"),
             Self::InvalidToken(_) => Some("The access token is invalid"),
+            Self::InsufficientScope => Some("The access token does not grant what this needs"),
+            Self::InvalidProof(ProofErrorKind::NonceInvalid) => Some("The proof of possession must use the nonce provided"),
+            Self::InvalidProof(_) => Some("The proof of possession is invalid"),
         }
     }
 
@@ -71,8 +86,9 @@ impl RejectionKind {
 
     const fn status(self) -> StatusCode {
         match self {
-            Self::Missing | Self::InvalidToken(_) => StatusCode::UNAUTHORIZED,
+            Self::Missing | Self::InvalidToken(_) | Self::InvalidProof(_) => StatusCode::UNAUTHORIZED,
             Self::InvalidRequest => StatusCode::BAD_REQUEST,
+            Self::InsufficientScope => StatusCode::FORBIDDEN,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -100,11 +116,21 @@ impl Rejection {
         self.retry_after.into_iter().fold(problem, Problem::with_retry_after)
     }
 
-    pub(crate) fn into_http_response<B>(self, realm: Option<&str>) -> Response<LayerBody<B>> {
+    /// Puts the error into the challenge of that scheme.
+    pub(super) fn of_scheme(self, scheme: Scheme) -> Self {
+        Self { scheme, ..self }
+    }
+
+    pub(crate) fn into_http_response<B>(self, space: &ProtectionSpace) -> Response<LayerBody<B>> {
         event!(DEBUG, "request refused", rejection = self);
         let mut response = self.to_problem().into_http_response();
         if self.kind != RejectionKind::Unavailable {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge(realm, self.kind.error()));
+            for challenge in challenges(space, self.scheme, self.kind.error()) {
+                response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
+            }
+            if let Some(nonce) = space.dpop.as_ref().and_then(Dpop::fresh_nonce) {
+                response.headers_mut().insert(DPOP_NONCE, nonce);
+            }
         }
         response.extensions_mut().insert(self);
         response
@@ -113,7 +139,7 @@ impl Rejection {
 
 impl From<RejectionKind> for Rejection {
     fn from(kind: RejectionKind) -> Self {
-        Self { kind, retry_after: None }
+        Self { kind, scheme: Scheme::Bearer, retry_after: None }
     }
 }
 
@@ -125,7 +151,7 @@ impl From<TokenError> for Rejection {
         match error.kind() {
             TokenErrorKind::Unavailable => {
                 event!(WARN, "access tokens cannot be verified");
-                Self { kind: RejectionKind::Unavailable, retry_after: Some(error.retry_after().unwrap_or(RETRY_AFTER)) }
+                Self { retry_after: Some(error.retry_after().unwrap_or(RETRY_AFTER)), ..RejectionKind::Unavailable.into() }
             }
             kind => RejectionKind::InvalidToken(kind).into(),
         }
@@ -138,6 +164,8 @@ impl fmt::Display for Rejection {
             RejectionKind::Missing => f.write_str("no access token"),
             RejectionKind::InvalidRequest => f.write_str("more than one access token"),
             RejectionKind::InvalidToken(reason) => reason.fmt(f),
+            RejectionKind::InsufficientScope => f.write_str("scope or role not granted"),
+            RejectionKind::InvalidProof(reason) => reason.fmt(f),
             RejectionKind::Unavailable => f.write_str("access tokens cannot be verified"),
         }
     }
@@ -178,7 +206,7 @@ mod tests {
             (TokenError::from(TokenErrorKind::Unavailable), "5"),
             (TokenError::unavailable(Duration::from_secs(30)).with_source("connection refused"), "30"),
         ] {
-            let response = Rejection::from(error).into_http_response::<()>(Some("api"));
+            let response = Rejection::from(error).into_http_response::<()>(&ProtectionSpace::default());
             assert_eq!(response.status(), 503);
             assert_eq!(response.headers()["retry-after"], wait);
             assert!(!response.headers().contains_key("www-authenticate"));

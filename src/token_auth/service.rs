@@ -8,6 +8,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{
+    binding::{self, Admission, Presentation},
     future::ResponseFuture,
     rejection::{Rejection, RejectionKind},
     settings::{Anonymous, Settings},
@@ -21,8 +22,8 @@ use crate::{LayerBody, core::ready::take_ready};
 /// # Clone
 ///
 /// The inner service must be [`Clone`] for the sake of verifiers that answer later: while one does, the service that was polled ready waits
-/// with the request, and a clone takes its place. With an answer at once, as [`JwtVerifier`](super::JwtVerifier) always gives, it is never
-/// cloned.
+/// with the request, and a clone takes its place. With an answer at once, as [`JwtVerifier`](super::JwtVerifier) gives while its keys are at
+/// hand, it is never cloned.
 pub struct TokenAuth<S, V> {
     inner: S,
     verifier: Arc<V>,
@@ -50,11 +51,14 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let refuse = |rejection| ResponseFuture::refused(rejection, Arc::clone(&self.settings));
-        let (verdict, at) = match source::find(request.method(), request.headers(), self.settings.sources_or_default()) {
-            Found::Token { token, at } => (self.verifier.verify(token), at),
+        let sources = self.settings.sources_or_default();
+        let (verdict, at, presentation) = match source::find(request.method(), request.uri(), request.headers(), sources) {
+            Found::Token { token, at } => (self.verifier.verify(token), at, Presentation::new(at, token)),
             Found::Nothing => {
                 return match self.settings.anonymous {
-                    Anonymous::Passes => ResponseFuture::inner(self.inner.call(request), None),
+                    Anonymous::Passes => {
+                        ResponseFuture::inner(self.inner.call(request), (None, None), Arc::clone(&self.settings))
+                    }
                     Anonymous::Refused => refuse(RejectionKind::Missing.into()),
                 };
             }
@@ -62,17 +66,29 @@ where
             Found::Malformed => return refuse(RejectionKind::InvalidToken(TokenErrorKind::Malformed).into()),
         };
         source::mark_sensitive(request.headers_mut(), at);
-        if at == FoundAt::Subprotocol {
-            source::strip_subprotocol(request.headers_mut());
+        match at {
+            FoundAt::Subprotocol => source::strip_subprotocol(request.headers_mut()),
+            FoundAt::Query => source::strip_query(request.uri_mut(), &self.settings.sources),
+            FoundAt::Header | FoundAt::Dpop | FoundAt::Cookie => {}
         }
         match verdict {
             Verdict::Now(Ok(principal)) => {
-                request.extensions_mut().insert(principal.clone());
-                ResponseFuture::inner(self.inner.call(request), Some(principal))
+                match binding::admit(&principal, presentation, &request, self.settings.space.dpop.as_ref()) {
+                    Admission::Granted(nonce) => {
+                        request.extensions_mut().insert(principal.clone());
+                        ResponseFuture::inner(self.inner.call(request), (Some(principal), nonce), Arc::clone(&self.settings))
+                    }
+                    Admission::Refused(rejection) => refuse(rejection),
+                    Admission::Asked(answer, nonce) => {
+                        let ready = take_ready(&mut self.inner);
+                        ResponseFuture::asking(answer, ready, request, (principal, nonce), Arc::clone(&self.settings))
+                    }
+                }
             }
-            Verdict::Now(Err(error)) => refuse(Rejection::from(error)),
+            Verdict::Now(Err(error)) => refuse(Rejection::from(error).of_scheme(presentation.scheme())),
             Verdict::Later(verdict) => {
-                ResponseFuture::verifying(verdict, take_ready(&mut self.inner), request, Arc::clone(&self.settings))
+                let ready = take_ready(&mut self.inner);
+                ResponseFuture::verifying(verdict, ready, request, presentation, Arc::clone(&self.settings))
             }
         }
     }

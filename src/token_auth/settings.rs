@@ -1,4 +1,4 @@
-use super::source::TokenSource;
+use super::{challenge::ProtectionSpace, source::TokenSource};
 
 /// What the builder of the layer collects.
 #[derive(Clone, Debug, Default)]
@@ -6,7 +6,7 @@ pub(super) struct Settings {
     /// Empty for the default, the header alone.
     pub(super) sources: Vec<TokenSource>,
     pub(super) anonymous: Anonymous,
-    pub(super) realm: Option<Box<str>>,
+    pub(super) space: ProtectionSpace,
 }
 
 /// What happens to a request without a token.

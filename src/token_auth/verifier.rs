@@ -1,4 +1,12 @@
-use std::{error::Error, fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use crate::Principal;
 
@@ -35,6 +43,13 @@ pub trait VerifyToken: Send + Sync + 'static {
 
     /// Verifies `token`.
     fn verify(&self, token: &str) -> Verdict<Self::Future>;
+
+    /// What is known of a token that was verified before, with everything checked again that may have changed since: as
+    /// [`verify`](Self::verify) would answer, but without a look into a token that is not known. `None` says nothing of it.
+    fn recall(&self, token: &str) -> Option<Result<Principal, TokenError>> {
+        let _ = token;
+        None
+    }
 }
 
 impl<V: VerifyToken + ?Sized> VerifyToken for Arc<V> {
@@ -42,6 +57,10 @@ impl<V: VerifyToken + ?Sized> VerifyToken for Arc<V> {
 
     fn verify(&self, token: &str) -> Verdict<Self::Future> {
         V::verify(self, token)
+    }
+
+    fn recall(&self, token: &str) -> Option<Result<Principal, TokenError>> {
+        V::recall(self, token)
     }
 }
 
@@ -53,6 +72,32 @@ pub enum Verdict<F> {
     Now(Result<Principal, TokenError>),
     /// It will be.
     Later(F),
+}
+
+/// An answer that is waited for: what [`JwtVerifier`](super::JwtVerifier) gives while keys are fetched.
+///
+/// It boxes any future, for verifiers of your own whose future has no name.
+pub struct LaterVerdict(Pin<Box<dyn Future<Output = Result<Principal, TokenError>> + Send>>);
+
+impl LaterVerdict {
+    /// The answer of `future`.
+    pub fn new(future: impl Future<Output = Result<Principal, TokenError>> + Send + 'static) -> Self {
+        Self(Box::pin(future))
+    }
+}
+
+impl Future for LaterVerdict {
+    type Output = Result<Principal, TokenError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for LaterVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LaterVerdict").finish_non_exhaustive()
+    }
 }
 
 /// Why a token was not taken.
@@ -97,6 +142,16 @@ pub enum TokenErrorKind {
     NotYetValid,
     /// It was revoked.
     Revoked,
+    /// The authorization server that was asked says that it is not active
+    /// ([RFC 7662 §2.2](https://www.rfc-editor.org/rfc/rfc7662#section-2.2)).
+    Inactive,
+    /// Bound to a key or a certificate of which the sender has shown no possession
+    /// ([RFC 9449 §7.1](https://www.rfc-editor.org/rfc/rfc9449#section-7.1), [RFC 8705 §3](https://www.rfc-editor.org/rfc/rfc8705#section-3)).
+    BindingFailed,
+    /// Bound to no key, where the scheme or the configuration wants it to be.
+    BindingMissing,
+    /// Bound by a `cnf` that is not understood ([RFC 7800 §3.1](https://www.rfc-editor.org/rfc/rfc7800#section-3.1)).
+    BindingUnknown,
     /// Nobody can tell now: what has to be asked does not answer. The request is refused with 503, never let through.
     Unavailable,
 }
@@ -118,6 +173,10 @@ impl TokenErrorKind {
             Self::Expired => "expired token",
             Self::NotYetValid => "token not yet valid",
             Self::Revoked => "revoked token",
+            Self::Inactive => "inactive token",
+            Self::BindingFailed => "token of another sender",
+            Self::BindingMissing => "token not bound to its sender",
+            Self::BindingUnknown => "token bound in an unknown way",
             Self::Unavailable => "verification unavailable",
         }
     }

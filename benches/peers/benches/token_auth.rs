@@ -1,12 +1,12 @@
 //! A bearer token in the header, verified with a static key, its claims read into a struct.
 
-use std::{convert::Infallible, future::ready, hint::black_box, sync::Arc};
+use std::{cell::Cell, convert::Infallible, future::ready, hint::black_box, sync::Arc};
 
 use axum::extract::FromRequestParts as _;
 use bytes::Bytes;
 use donjon::{
     Principal,
-    token_auth::{Algorithm, Claims, JwtVerifier, TokenAuthLayer, VerifyingKey},
+    token_auth::{Algorithm, JwtVerifier, SharedClaims, TokenAuthLayer, TokenCache, VerifyingKey},
 };
 use donjon_peers::{Contender, bare, compare};
 use http::{HeaderValue, Request, Response, StatusCode, header::AUTHORIZATION};
@@ -92,27 +92,47 @@ const CASES: [Case; 4] = [
     },
 ];
 
+/// How many tokens come in turn where each shall be new, and how many of them donjon may remember: by the time that one comes again, it has been
+/// forgotten.
+const TOKENS: usize = 1024;
+const REMEMBERED: usize = 256;
+
 fn main() {
     let setup = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for case in &CASES {
-        let token = token(case);
-        let request = || {
-            let mut request = Request::new(Empty::<Bytes>::new());
-            request.headers_mut().insert(AUTHORIZATION, token.clone());
-            request
-        };
-        let peers = [
-            Contender::new("jwt-authorizer", request, setup.block_on(jwt_authorizer(case))),
-            Contender::new("axum-jwt-auth", request, axum_jwt_auth(case)),
-            Contender::new("tower-oauth2-resource-server", request, setup.block_on(tower_oauth2_resource_server(case))),
-            Contender::new("bare", request, bare()),
-        ];
-        compare(("token_auth", case.name), StatusCode::OK, Contender::new("donjon", request, donjon(case)), peers);
+        let tokens: Vec<_> = (0..TOKENS).map(|number| token(case, number)).collect();
+        for (sight, tokens) in [("repeat", &tokens[..1]), ("first", &tokens[..])] {
+            // Everybody has a turn of their own.
+            let request = || requests(tokens);
+            let peers = [
+                Contender::new("jwt-authorizer", request(), setup.block_on(jwt_authorizer(case))),
+                Contender::new("axum-jwt-auth", request(), axum_jwt_auth(case)),
+                Contender::new("tower-oauth2-resource-server", request(), setup.block_on(tower_oauth2_resource_server(case))),
+                Contender::new("donjon, claims unread", request(), donjon(case).layer(bare())),
+                Contender::new("bare", request(), bare()),
+            ];
+            let name = format!("{}-{sight}", case.name);
+            let donjon = Contender::new("donjon", request(), donjon(case).layer(reading()));
+            compare(("token_auth", &name), StatusCode::OK, donjon, peers);
+        }
+    }
+}
+
+/// One request after another, with one token after another.
+fn requests(tokens: &[HeaderValue]) -> impl Fn() -> Request<Empty<Bytes>> {
+    let turn = Cell::new(0);
+    move || {
+        turn.set((turn.get() + 1) % tokens.len());
+        let mut request = Request::new(Empty::<Bytes>::new());
+        request.headers_mut().insert(AUTHORIZATION, tokens[turn.get()].clone());
+        // What a router leaves for everybody within.
+        request.extensions_mut().insert("route");
+        request
     }
 }
 
 /// A token of the size that identity providers make, signed by nobody who takes part.
-fn token(case: &Case) -> HeaderValue {
+fn token(case: &Case, number: usize) -> HeaderValue {
     let now = jsonwebtoken::get_current_timestamp();
     let claims = Mine {
         iss: ISSUER.to_owned(),
@@ -121,7 +141,7 @@ fn token(case: &Case) -> HeaderValue {
         exp: now + 3_600,
         nbf: now,
         iat: now,
-        jti: "f81d4fae-7dec-11d0-a765-00a0c91e6bf6".to_owned(),
+        jti: format!("f81d4fae-7dec-11d0-a765-{number:012}"),
         scope: "articles:read articles:write profile".to_owned(),
         tenant: 7,
         name: "Alice Example".to_owned(),
@@ -146,20 +166,22 @@ fn signing_key(case: &Case) -> EncodingKey {
     }
 }
 
-/// Reads its claims in the handler's place, since it reads them when a handler asks, and the others always.
-fn donjon(
-    case: &Case,
-) -> impl Service<Request<Empty<Bytes>>, Response = Response<impl Sized + use<>>, Error = Infallible> + use<> {
+fn donjon(case: &Case) -> TokenAuthLayer<JwtVerifier> {
     let key = match case.keys {
         None => VerifyingKey::from_secret(case.donjon, SECRET.as_bytes()),
         Some((_, public)) => VerifyingKey::from_pem(case.donjon, public),
     };
-    let verifier = JwtVerifier::builder(key.unwrap().with_kid(KID)).issuer(ISSUER).audience(AUDIENCE).build().unwrap();
-    TokenAuthLayer::new(verifier).layer(service_fn(|request: Request<Empty<Bytes>>| {
+    let verifier = JwtVerifier::builder(key.unwrap().with_kid(KID)).issuer(ISSUER).audience(AUDIENCE);
+    TokenAuthLayer::new(verifier.cache(TokenCache::new().max_entries(REMEMBERED)).build().unwrap())
+}
+
+/// Reads the claims in the handler's place, since donjon reads them when a handler asks, and the others always.
+fn reading() -> impl Service<Request<Empty<Bytes>>, Response = Response<Empty<Bytes>>, Error = Infallible> + Clone {
+    service_fn(|request: Request<Empty<Bytes>>| {
         let principal = request.extensions().get::<Principal>().expect("it was let in by a token");
-        black_box(Claims::<Mine>::from_principal(principal).expect("the claims are ours"));
+        black_box(SharedClaims::<Mine>::from_principal(principal).expect("the claims are ours"));
         ready(Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())))
-    }))
+    })
 }
 
 /// Makes responses with the body of its axum, 0.7.

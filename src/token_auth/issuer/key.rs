@@ -5,11 +5,7 @@ use jsonwebtoken::{EncodingKey, jwk::EllipticCurve};
 use crate::token_auth::{
     crypto::{Algorithm, Crypto, Family},
     error::{ConfigError, ConfigErrorKind},
-    jwt::{
-        der,
-        jwk::Material,
-        keys::{self, VerifyingKey},
-    },
+    jwt::{der, jwk::Material, keys},
 };
 
 /// A key that signs tokens by one algorithm.
@@ -26,7 +22,7 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// As [`VerifyingKey::from_secret`].
+    /// As [`VerifyingKey::from_secret`](crate::token_auth::VerifyingKey::from_secret).
     pub fn from_secret(algorithm: Algorithm, secret: &[u8]) -> Result<Self, ConfigError> {
         keys::check_secret(algorithm, secret)?;
         Ok(Self { algorithm, kid: None, key: EncodingKey::from_secret(secret) })
@@ -64,7 +60,22 @@ impl SigningKey {
         Ok(Self { algorithm, kid: None, key })
     }
 
-    /// Names the key; every token it signs will say so in its header.
+    /// A new Ed25519 key from the system's random numbers, for [`EdDsa`](Algorithm::EdDsa): for tests, and for a program whose tokens need
+    /// not outlive it. One that is written down is made by `openssl` and read by [`from_pem`](Self::from_pem).
+    ///
+    /// # Errors
+    ///
+    /// [`RandomnessUnavailable`](ConfigErrorKind::RandomnessUnavailable).
+    pub fn generate_ed25519() -> Result<Self, ConfigError> {
+        let mut der = der::ED25519_PRIVATE_KEY.to_vec();
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|error| ConfigError::because(ConfigErrorKind::RandomnessUnavailable, error))?;
+        der.extend_from_slice(&seed);
+        Ok(Self { algorithm: Algorithm::EdDsa, kid: None, key: EncodingKey::from_ed_der(&der) })
+    }
+
+    /// Names the key; every token it signs will say so in its header. A private key without a name gets its thumbprint for one
+    /// ([RFC 7638](https://www.rfc-editor.org/rfc/rfc7638)) when the issuer is built; a secret stays without.
     #[must_use]
     pub fn with_kid(mut self, kid: impl Into<Box<str>>) -> Self {
         self.kid = Some(kid.into());
@@ -88,12 +99,12 @@ impl SigningKey {
         signer.try_sign(message).map_err(|error| jsonwebtoken::errors::ErrorKind::Provider(error.to_string()).into())
     }
 
-    /// The other half, or the same secret.
-    pub(super) fn verifying_key(&self, crypto: Crypto) -> Result<VerifyingKey, ConfigError> {
+    /// The numbers of the other half, or the same secret.
+    pub(super) fn material(&self, crypto: Crypto) -> Result<Material, ConfigError> {
         let utils = &crypto.provider().key_utils;
         let bytes = self.key.as_bytes();
         let unreadable = |error: jsonwebtoken::errors::Error| ConfigError::because(ConfigErrorKind::KeyFormat, error);
-        let material = match self.algorithm.family() {
+        Ok(match self.algorithm.family() {
             Family::Hmac => Material::Secret(bytes.to_vec()),
             Family::Rsa => {
                 let (modulus, exponent) = (utils.rsa_pub_components_from_private_key)(bytes).map_err(unreadable)?;
@@ -108,9 +119,7 @@ impl SigningKey {
                 let curve = &EllipticCurve::Ed25519;
                 Material::Ed25519((utils.ed_pub_components_from_private_key)(bytes, curve).map_err(unreadable)?)
             }
-        };
-        let key = VerifyingKey::from_material(self.algorithm, &material)?;
-        Ok(self.kid.iter().fold(key, |key, kid| key.with_kid(kid.clone())))
+        })
     }
 }
 

@@ -6,10 +6,13 @@ use std::{
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::{Map, Value};
 
-use super::error::{IssueError, IssueErrorKind};
+use super::{
+    error::{IssueError, IssueErrorKind},
+    refresh_token::SessionId,
+};
 
 /// The claims that the issuer writes itself.
-const RESERVED: [&str; 8] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "scope"];
+const RESERVED: [&str; 9] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "scope", "sid"];
 
 /// What a token shall say: whose it is, what it allows, and claims of your own.
 ///
@@ -36,6 +39,12 @@ impl Grant {
         Self { subject: subject.into(), scopes: Vec::new(), claims: Map::new() }
     }
 
+    /// Whose the token is, its `sub`.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
     /// Adds scopes ([RFC 6749 §3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).
     #[must_use]
     pub fn scopes<I>(mut self, scopes: I) -> Self
@@ -53,7 +62,7 @@ impl Grant {
     /// # Errors
     ///
     /// [`ClaimsInvalid`](IssueErrorKind::ClaimsInvalid) if it is not an object, [`ClaimReserved`](IssueErrorKind::ClaimReserved) if it has
-    /// one of the claims that the issuer writes: `iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, `scope`.
+    /// one of the claims that the issuer writes: `iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, `scope`, `sid`.
     pub fn claims<T: Serialize + ?Sized>(mut self, claims: &T) -> Result<Self, IssueError> {
         let claims = serde_json::to_value(claims).map_err(|error| IssueError::because(IssueErrorKind::ClaimsInvalid, error))?;
         let Value::Object(claims) = claims else { return Err(IssueErrorKind::ClaimsInvalid.into()) };
@@ -123,21 +132,70 @@ impl IssuedToken {
 
 impl Serialize for IssuedToken {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("access_token", &self.access_token)?;
-        map.serialize_entry("token_type", "Bearer")?;
-        map.serialize_entry("expires_in", &self.lifetime.as_secs())?;
-        if let Some(scope) = &self.scope {
-            map.serialize_entry("scope", scope)?;
-        }
-        map.end()
+        token_response(self, None, serializer)
     }
+}
+
+fn token_response<S: Serializer>(access: &IssuedToken, refresh_token: Option<&str>, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    map.serialize_entry("access_token", &access.access_token)?;
+    map.serialize_entry("token_type", "Bearer")?;
+    map.serialize_entry("expires_in", &access.lifetime.as_secs())?;
+    for (name, value) in [("refresh_token", refresh_token), ("scope", access.scope())] {
+        if let Some(value) = value {
+            map.serialize_entry(name, value)?;
+        }
+    }
+    map.end()
 }
 
 /// Hides the token.
 impl fmt::Debug for IssuedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IssuedToken").field("id", &self.id).field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+/// An access token, and the refresh token to get the next one with: from [`RefreshTokens`](super::RefreshTokens).
+///
+/// It serialises to the response of a token endpoint, as [`IssuedToken`] does, with the member `refresh_token`.
+#[derive(Clone)]
+pub struct TokenPair {
+    pub(super) access: IssuedToken,
+    pub(super) refresh_token: String,
+    pub(super) session: SessionId,
+}
+
+impl TokenPair {
+    /// The access token.
+    #[must_use]
+    pub fn access(&self) -> &IssuedToken {
+        &self.access
+    }
+
+    /// The refresh token: 86 characters of base64url.
+    #[must_use]
+    pub fn refresh_token(&self) -> &str {
+        &self.refresh_token
+    }
+
+    /// The session that both belong to, the `sid` of the access token.
+    #[must_use]
+    pub fn session(&self) -> &SessionId {
+        &self.session
+    }
+}
+
+impl Serialize for TokenPair {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        token_response(&self.access, Some(&self.refresh_token), serializer)
+    }
+}
+
+/// Hides both tokens.
+impl fmt::Debug for TokenPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenPair").field("access", &self.access).field("session", &self.session).finish_non_exhaustive()
     }
 }
 
@@ -170,5 +228,13 @@ mod tests {
         };
         assert!(!format!("{token:?}").contains("secret"));
         assert_eq!(serde_json::to_string(&token).unwrap(), r#"{"access_token":"secret","token_type":"Bearer","expires_in":900}"#);
+
+        let session = SessionId::parse("AAAAAAAAAAAAAAAAAAAAAA").unwrap();
+        let access = IssuedToken { scope: Some("a b".into()), ..token };
+        let pair = TokenPair { access, refresh_token: "secret too".into(), session };
+        assert!(!format!("{pair:?}").contains("secret"));
+        let json =
+            r#"{"access_token":"secret","token_type":"Bearer","expires_in":900,"refresh_token":"secret too","scope":"a b"}"#;
+        assert_eq!(serde_json::to_string(&pair).unwrap(), json);
     }
 }

@@ -1,6 +1,9 @@
 //! The registered claims, [RFC 7519 §4.1](https://www.rfc-editor.org/rfc/rfc7519#section-4.1): read with their types, then judged.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use super::json::{self, Json, Members};
 use crate::token_auth::{
@@ -14,10 +17,19 @@ const LAST_SECOND: u64 = 253_402_300_799;
 /// What a token must say.
 #[derive(Clone, Debug)]
 pub(in crate::token_auth) struct Rules {
-    pub(super) issuer: Option<Box<str>>,
+    pub(super) issuer: Option<Arc<str>>,
     /// `None` accepts any, also none.
     pub(super) audiences: Option<Box<[Box<str>]>>,
-    pub(super) leeway: Duration,
+    pub(super) leeway: Leeway,
+}
+
+/// How much longer a token is taken than it says, and how much earlier.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::token_auth) struct Leeway {
+    /// Before `nbf` and `iat`.
+    pub(super) at_start: Duration,
+    /// After `exp`.
+    pub(super) at_end: Duration,
 }
 
 /// What it says.
@@ -25,9 +37,12 @@ pub(in crate::token_auth) struct Rules {
 pub(in crate::token_auth) struct Registered<'a> {
     pub(super) issuer: Option<&'a str>,
     pub(super) subject: Option<&'a str>,
+    pub(super) id: Option<&'a str>,
+    /// `sid`, where it is a text: other kinds of session are not told apart here.
+    pub(super) session: Option<&'a str>,
     pub(super) expires_at: SystemTime,
     not_before: Option<SystemTime>,
-    issued_at: Option<SystemTime>,
+    pub(super) issued_at: Option<SystemTime>,
     members: &'a Members<'a>,
 }
 
@@ -35,13 +50,14 @@ impl<'a> Registered<'a> {
     /// Takes the registered claims out of the set. Every one that is there must be of its type, whether it will be judged or not; `exp`
     /// must be there.
     pub(in crate::token_auth) fn read(members: &'a Members<'a>) -> Result<Self, TokenErrorKind> {
-        text(members, "jti")?;
         for name in ["aud", "scope", "scp"] {
             texts(members, name)?;
         }
         Ok(Self {
             issuer: text(members, "iss")?,
             subject: text(members, "sub")?,
+            id: text(members, "jti")?,
+            session: members.get("sid").and_then(|session| as_text(session).ok()),
             expires_at: time(members, "exp")?.ok_or(ClaimMissing)?,
             not_before: time(members, "nbf")?,
             issued_at: time(members, "iat")?,
@@ -68,27 +84,28 @@ impl<'a> Registered<'a> {
         if now >= self.ends(rules.leeway) {
             return Err(Expired);
         }
-        let latest_start = now + rules.leeway;
-        if [self.not_before, self.issued_at].into_iter().flatten().any(|start| start > latest_start) {
+        if self.starts(rules.leeway).is_some_and(|start| start > now) {
             return Err(NotYetValid);
         }
         Ok(())
     }
 
     /// When the token is no longer taken.
-    pub(in crate::token_auth) fn ends(&self, leeway: Duration) -> SystemTime {
-        self.expires_at.checked_add(leeway).unwrap_or(self.expires_at)
+    pub(in crate::token_auth) fn ends(&self, leeway: Leeway) -> SystemTime {
+        self.expires_at.checked_add(leeway.at_end).unwrap_or(self.expires_at)
+    }
+
+    /// From when it is taken, if it says so.
+    pub(in crate::token_auth) fn starts(&self, leeway: Leeway) -> Option<SystemTime> {
+        let start = self.not_before.max(self.issued_at)?;
+        Some(start.checked_sub(leeway.at_start).unwrap_or(UNIX_EPOCH))
     }
 
     /// The scopes granted, in order: `scope` ([RFC 8693 §4.2](https://www.rfc-editor.org/rfc/rfc8693#section-4.2)), then `scp`, which some
     /// providers write instead; each a string or an array.
-    pub(in crate::token_auth) fn scopes(&self) -> Vec<Box<str>> {
-        let mut scopes = Vec::new();
-        for name in ["scope", "scp"] {
-            let lists = texts(self.members, name).unwrap_or_default();
-            scopes.extend(lists.iter().filter_map(|list| as_text(list).ok()).flat_map(scope::parse).map(Into::into));
-        }
-        scopes
+    pub(in crate::token_auth) fn scopes(&self) -> impl Iterator<Item = &str> {
+        let lists = ["scope", "scp"].into_iter().flat_map(|name| texts(self.members, name).unwrap_or_default());
+        lists.filter_map(|list| as_text(list).ok()).flat_map(scope::parse)
     }
 
     fn is_for(&self, wanted: &[Box<str>]) -> Result<bool, TokenErrorKind> {
@@ -103,7 +120,7 @@ impl<'a> Registered<'a> {
 }
 
 /// A text, or a list of nothing but texts, as a list.
-fn texts<'a>(members: &'a Members<'a>, name: &str) -> Result<&'a [Json<'a>], TokenErrorKind> {
+pub(in crate::token_auth) fn texts<'a>(members: &'a Members<'a>, name: &str) -> Result<&'a [Json<'a>], TokenErrorKind> {
     let list = match members.get(name) {
         None => &[],
         Some(Json::Array(list)) => list.as_slice(),
@@ -117,12 +134,12 @@ fn as_text<'a>(json: &'a Json<'_>) -> Result<&'a str, TokenErrorKind> {
     if let Json::Text(text) = json { Ok(text) } else { Err(ClaimsMalformed) }
 }
 
-fn text<'a>(members: &'a Members<'_>, name: &str) -> Result<Option<&'a str>, TokenErrorKind> {
+pub(in crate::token_auth) fn text<'a>(members: &'a Members<'_>, name: &str) -> Result<Option<&'a str>, TokenErrorKind> {
     members.get(name).map(as_text).transpose()
 }
 
 /// A `NumericDate` (§2): seconds since the epoch, a number, fractions allowed.
-fn time(members: &Members<'_>, name: &str) -> Result<Option<SystemTime>, TokenErrorKind> {
+pub(in crate::token_auth) fn time(members: &Members<'_>, name: &str) -> Result<Option<SystemTime>, TokenErrorKind> {
     let since_epoch = match members.get(name) {
         None => return Ok(None),
         Some(Json::Integer(seconds)) if *seconds <= LAST_SECOND => Duration::from_secs(*seconds),
@@ -133,6 +150,14 @@ fn time(members: &Members<'_>, name: &str) -> Result<Option<SystemTime>, TokenEr
         return Err(ClaimsMalformed);
     }
     UNIX_EPOCH.checked_add(since_epoch).map(Some).ok_or(ClaimsMalformed)
+}
+
+/// What is judged, or made into a principal.
+const REGISTERED: [&str; 11] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "scope", "scp", "cnf"];
+
+/// Reads the claims set for what is registered in it.
+pub(in crate::token_auth) fn read_registered(text: &str) -> Result<Members<'_>, TokenErrorKind> {
+    json::members(text, &REGISTERED).map_err(|json::Malformed| ClaimsMalformed)
 }
 
 /// Reads the claims set.
@@ -146,13 +171,10 @@ mod tests {
     use proptest::prelude::*;
 
     const NOW: u64 = 1_000_000;
+    const NONE: Leeway = Leeway { at_start: Duration::ZERO, at_end: Duration::ZERO };
 
     fn rules() -> Rules {
-        Rules {
-            issuer: Some("https://issuer".into()),
-            audiences: Some(["api".into(), "api2".into()].into()),
-            leeway: Duration::ZERO,
-        }
+        Rules { issuer: Some("https://issuer".into()), audiences: Some(["api".into(), "api2".into()].into()), leeway: NONE }
     }
 
     fn judged_by(rules: &Rules, claims: &str) -> Result<(), TokenErrorKind> {
@@ -188,11 +210,11 @@ mod tests {
     }
 
     #[test]
-    fn leeway_stretches_both_ends() {
-        let rules = Rules { leeway: Duration::from_secs(10), ..rules() };
+    fn leeway_stretches_each_end() {
+        let rules = Rules { leeway: Leeway { at_start: Duration::from_secs(10), at_end: Duration::from_secs(9) }, ..rules() };
         for (name, times, expected) in [
-            ("just expired", r#""exp":999991"#, Ok(())),
-            ("expired", r#""exp":999990"#, Err(Expired)),
+            ("just expired", r#""exp":999992"#, Ok(())),
+            ("expired", r#""exp":999991"#, Err(Expired)),
             ("a little early", r#""exp":1000100,"nbf":1000010"#, Ok(())),
             ("too early", r#""exp":1000100,"nbf":1000011"#, Err(NotYetValid)),
         ] {
@@ -227,7 +249,7 @@ mod tests {
 
     #[test]
     fn types_are_checked_even_when_nothing_is_wanted() {
-        let rules = Rules { issuer: None, audiences: None, leeway: Duration::ZERO };
+        let rules = Rules { issuer: None, audiences: None, leeway: NONE };
         for (name, claims, expected) in [
             ("nothing", "", Ok(())),
             ("audience", r#","aud":42"#, Err(ClaimsMalformed)),
@@ -253,11 +275,7 @@ mod tests {
         ] {
             let text = format!(r#"{{"exp":1{claims}}}"#);
             let members = read(&text).unwrap();
-            assert_eq!(
-                Registered::read(&members).unwrap().scopes(),
-                expected.iter().map(|s| (*s).into()).collect::<Vec<Box<str>>>(),
-                "{name}"
-            );
+            assert_eq!(Registered::read(&members).unwrap().scopes().collect::<Vec<_>>(), expected, "{name}");
         }
     }
 
@@ -265,7 +283,8 @@ mod tests {
         #[test]
         fn nothing_that_passes_has_expired(exp in any::<f64>(), now in 0..LAST_SECOND, leeway in 0..300_u64) {
             let text = format!(r#"{{"exp":{exp:?}}}"#);
-            let rules = Rules { issuer: None, audiences: None, leeway: Duration::from_secs(leeway) };
+            let leeway_of_both = Leeway { at_start: Duration::from_secs(leeway), at_end: Duration::from_secs(leeway) };
+            let rules = Rules { issuer: None, audiences: None, leeway: leeway_of_both };
             if let Ok(members) = read(&text)
                 && let Ok(registered) = Registered::read(&members)
                 && registered.judge(&rules, UNIX_EPOCH + Duration::from_secs(now)).is_ok()

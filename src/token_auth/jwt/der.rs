@@ -19,6 +19,9 @@ const P256: &[u8] = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\x
 const P384: &[u8] = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22";
 const ED25519: &[u8] = b"\x06\x03\x2b\x65\x70";
 
+/// What stands before the 32 bytes of an Ed25519 key in PKCS#8 ([RFC 8410 §7](https://www.rfc-editor.org/rfc/rfc8410#section-7)).
+pub(in crate::token_auth) const ED25519_PRIVATE_KEY: &[u8] = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
+
 /// The first PEM block of a text: its label and its bytes.
 pub(in crate::token_auth) fn pem(text: &str) -> Option<(&str, Vec<u8>)> {
     let (_, after) = text.split_once("-----BEGIN ")?;

@@ -50,8 +50,17 @@ impl<'a> Members<'a> {
 
 /// Reads one object and nothing after it. The error says nothing of the text.
 pub(in crate::token_auth) fn object(text: &str) -> Result<Members<'_>, Malformed> {
+    read(text, Keep::All)
+}
+
+/// As strictly as [`object`], but of the values only those of the members `wanted` are kept; the others are null.
+pub(in crate::token_auth) fn members<'a>(text: &'a str, wanted: &'static [&'static str]) -> Result<Members<'a>, Malformed> {
+    read(text, Keep::Only(wanted))
+}
+
+fn read(text: &str, keep: Keep) -> Result<Members<'_>, Malformed> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let json = Reader { depth: 0 }.deserialize(&mut reader).map_err(|_| Malformed)?;
+    let json = Reader { depth: 0, keep }.deserialize(&mut reader).map_err(|_| Malformed)?;
     reader.end().map_err(|_| Malformed)?;
     match json {
         Json::Object(members) => Ok(members),
@@ -66,11 +75,30 @@ pub(in crate::token_auth) struct Malformed;
 #[derive(Clone, Copy)]
 struct Reader {
     depth: usize,
+    keep: Keep,
+}
+
+/// Which values are kept. All are read.
+#[derive(Clone, Copy, PartialEq)]
+enum Keep {
+    All,
+    /// Those of the members of these names.
+    Only(&'static [&'static str]),
+    Nothing,
 }
 
 impl Reader {
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
-        if self.depth == MAX_DEPTH { Err(E::custom("nested too deeply")) } else { Ok(Self { depth: self.depth + 1 }) }
+        if self.depth == MAX_DEPTH { Err(E::custom("nested too deeply")) } else { Ok(Self { depth: self.depth + 1, ..self }) }
+    }
+
+    fn of_member(self, name: &str) -> Self {
+        let keep = match self.keep {
+            Keep::Only(wanted) if wanted.contains(&name) => Keep::All,
+            Keep::Only(_) => Keep::Nothing,
+            as_around => as_around,
+        };
+        Self { keep, ..self }
     }
 }
 
@@ -115,14 +143,16 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Json<'de>, E> {
-        Ok(Json::Text(Cow::Owned(text.to_owned())))
+        Ok(if self.keep == Keep::Nothing { Json::Null } else { Json::Text(Cow::Owned(text.to_owned())) })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json<'de>, A::Error> {
         let inner = self.deeper()?;
         let mut array = Vec::new();
         while let Some(item) = items.next_element_seed(inner)? {
-            array.push(item);
+            if self.keep != Keep::Nothing {
+                array.push(item);
+            }
         }
         Ok(Json::Array(array))
     }
@@ -132,7 +162,7 @@ impl<'de> Visitor<'de> for Reader {
         // The claims of a usual token fit without growing.
         let mut members = Members(Vec::with_capacity(if self.depth == 0 { 12 } else { 0 }));
         while let Some(Name(name)) = map.next_key()? {
-            let value = map.next_value_seed(inner)?;
+            let value = map.next_value_seed(inner.of_member(&name))?;
             members.0.push((name, value));
         }
         if let [(name, Json::Text(digits))] = members.0.as_slice()
@@ -230,7 +260,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_not_wanted_is_read_and_not_kept() {
+        let text = r#"{"a":[1,{"b":"\u0063"}],"d":{"e":["\u0066",{}],"g":1},"h":"i"}"#;
+        let (all, some) = (object(text).unwrap(), members(text, &["a", "h"]).unwrap());
+        assert_eq!((some.get("a"), some.get("h")), (all.get("a"), all.get("h")));
+        assert_eq!(some.get("d").map(|dropped| matches!(dropped, Json::Object(_) | Json::Null)), Some(true));
+        assert_eq!(some.get("j"), None);
+    }
+
     proptest! {
+        #[test]
+        fn wanting_less_forgives_nothing(text in r#"\{("(a|b)":([01]|\[1,\]?\]|\{("(a|b)":1,?){0,2}\}),?){0,3}\}?"#) {
+            prop_assert_eq!(object(&text).is_ok(), members(&text, &["a"]).is_ok());
+        }
+
         #[test]
         fn what_another_reader_takes_is_read_alike(names in prop::collection::btree_map("[a-zé\"]{1,6}", any::<u32>(), 0..30)) {
             let text = serde_json::to_string(&names).unwrap();

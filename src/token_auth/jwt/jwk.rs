@@ -11,10 +11,10 @@ use crate::token_auth::{
 
 /// A key that is meant for verifying.
 #[derive(Debug)]
-pub(super) struct Jwk<'a> {
-    pub(super) algorithm: Algorithm,
+pub(in crate::token_auth) struct Jwk<'a> {
+    pub(in crate::token_auth) algorithm: Algorithm,
     pub(super) kid: Option<&'a str>,
-    pub(super) material: Material,
+    pub(in crate::token_auth) material: Material,
 }
 
 /// The numbers of a key, not yet checked against a policy.
@@ -36,7 +36,7 @@ impl std::fmt::Debug for Material {
 }
 
 /// Reads one key and sees that it is meant for checking signatures.
-pub(super) fn read<'a>(members: &'a Members<'_>) -> Result<Jwk<'a>, ConfigErrorKind> {
+pub(in crate::token_auth) fn read<'a>(members: &'a Members<'_>) -> Result<Jwk<'a>, ConfigErrorKind> {
     if text(members, "use")?.is_some_and(|key_use| key_use != "sig") {
         return Err(KeyMismatch);
     }

@@ -73,7 +73,7 @@ impl KeySet {
     }
 
     /// The rules that concern the keys together.
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub(in crate::token_auth) fn check(&self) -> Result<(), ConfigError> {
         let Some((first, others)) = self.0.split_first() else { return Err(ConfigErrorKind::KeysMissing.into()) };
         if others.iter().any(|key| key.algorithm().is_symmetric() != first.algorithm().is_symmetric()) {
             return Err(ConfigErrorKind::KeysMixed.into());
@@ -83,6 +83,11 @@ impl KeySet {
             return Err(ConfigErrorKind::KeysAmbiguous.into());
         }
         Ok(())
+    }
+
+    /// Whether every key of an earlier set is still in this one.
+    pub(in crate::token_auth) fn keeps_all_of(&self, earlier: &Self) -> bool {
+        earlier.0.iter().all(|key| self.0.iter().any(|other| other.is(key)))
     }
 
     /// Checks a signature with the keys that may have made it.
@@ -154,6 +159,24 @@ mod tests {
         ] {
             let set: KeySet = keys.into_iter().collect();
             assert_eq!(set.check().map_err(|error| error.kind()), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_left_or_changed_is_missed() {
+        let set = |keys: &[VerifyingKey]| keys.iter().cloned().collect::<KeySet>();
+        let changed = VerifyingKey::from_secret(Algorithm::Hs256, &[8; 32]).unwrap().with_kid("a");
+        let (a, b, public) = (secret(Some("a")), secret(Some("b")), VerifyingKey::from_jwk(ED25519).unwrap());
+        for (name, earlier, later, kept) in [
+            ("the same", set(&[a.clone(), b.clone()]), set(&[b.clone(), a.clone()]), true),
+            ("one more", set(std::slice::from_ref(&a)), set(&[b.clone(), a.clone()]), true),
+            ("one less", set(&[a.clone(), b.clone()]), set(std::slice::from_ref(&b)), false),
+            ("another of the same name", set(std::slice::from_ref(&a)), set(&[changed]), false),
+            ("the same of another name", set(std::slice::from_ref(&a)), set(&[a.clone().with_kid("c")]), false),
+            ("of another type", set(&[public.clone()]), set(&[a]), false),
+            ("public", set(&[public.clone()]), set(&[public]), true),
+        ] {
+            assert_eq!(later.keeps_all_of(&earlier), kept, "{name}");
         }
     }
 

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use jsonwebtoken::DecodingKey;
+use jsonwebtoken::{DecodingKey, DecodingKeyKind};
 
 use super::{
     der,
     json::Members,
     jwk::{self, Material},
+    roca,
 };
 use crate::token_auth::{
     crypto::{Algorithm, Crypto, Family},
@@ -56,7 +57,8 @@ impl VerifyingKey {
     /// # Errors
     ///
     /// [`KeyFormat`](ConfigErrorKind::KeyFormat), [`KeyPrivate`](ConfigErrorKind::KeyPrivate), [`KeyMismatch`](ConfigErrorKind::KeyMismatch)
-    /// if the type or curve is not the algorithm's, or [`KeyWeak`](ConfigErrorKind::KeyWeak) for an RSA key below 2048 bits.
+    /// if the type or curve is not the algorithm's, or [`KeyWeak`](ConfigErrorKind::KeyWeak) for an RSA key below 2048 bits or of the
+    /// generator that ROCA broke.
     pub fn from_pem(algorithm: Algorithm, pem: &str) -> Result<Self, ConfigError> {
         let (label, bytes) = der::pem(pem).ok_or(ConfigErrorKind::KeyFormat)?;
         let (family, key) = match label {
@@ -139,12 +141,24 @@ impl VerifyingKey {
         self.kid.as_deref()
     }
 
+    /// Whether the other is this very key, under the same name.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        let same_material = match (self.key.kind(), other.key.kind()) {
+            (DecodingKeyKind::SecretOrDer(one), DecodingKeyKind::SecretOrDer(other)) => one == other,
+            (DecodingKeyKind::RsaModulusExponent { n, e }, DecodingKeyKind::RsaModulusExponent { n: other_n, e: other_e }) => {
+                n == other_n && e == other_e
+            }
+            _ => false,
+        };
+        same_material && self.algorithm == other.algorithm && self.kid == other.kid
+    }
+
     pub(super) fn fits(&self, kid: Option<&str>) -> bool {
         self.kid.is_none() || kid.is_none() || self.kid.as_deref() == kid
     }
 
     /// The verifier is made anew each time: it can neither be sent nor shared, and making it costs one small allocation and a copy of the key.
-    pub(super) fn verifies(&self, crypto: Crypto, signed: &[u8], signature: &Vec<u8>) -> bool {
+    pub(in crate::token_auth) fn verifies(&self, crypto: Crypto, signed: &[u8], signature: &Vec<u8>) -> bool {
         (crypto.provider().verifier_factory)(&self.algorithm.of_provider(), &self.key)
             .is_ok_and(|verifier| verifier.verify(signed, signature).is_ok())
     }
@@ -167,6 +181,7 @@ fn is_point(point: &[u8], coordinate_len: usize) -> bool {
 pub(in crate::token_auth) fn check_rsa(modulus: &[u8]) -> Result<(), ConfigError> {
     match der::bits(der::unsigned(modulus)) {
         ..RSA_BITS => Err(ConfigErrorKind::KeyWeak.into()),
+        _ if roca::is_marked(modulus) => Err(ConfigErrorKind::KeyWeak.into()),
         RSA_BITS..=RSA_BITS_MOST => Ok(()),
         _ => Err(ConfigErrorKind::KeyFormat.into()),
     }

@@ -16,11 +16,11 @@ pub(in crate::token_auth) const MAX_LEN: usize = 8 * 1024;
 /// The three segments, still in base64url.
 #[derive(Debug)]
 pub(in crate::token_auth) struct Compact<'a> {
-    pub(super) header: &'a str,
-    pub(super) claims: &'a str,
-    pub(super) signature: &'a str,
+    pub(in crate::token_auth) header: &'a str,
+    pub(in crate::token_auth) claims: &'a str,
+    pub(in crate::token_auth) signature: &'a str,
     /// The first two with their dot: what is signed.
-    pub(super) signed: &'a str,
+    pub(in crate::token_auth) signed: &'a str,
 }
 
 impl<'a> Compact<'a> {
@@ -40,17 +40,44 @@ impl<'a> Compact<'a> {
 }
 
 /// Undoes base64url as RFC 7515 §2 has it: no padding, no line breaks, and no stray bits at the end, so that one token has one spelling.
-pub(super) fn decode_into(segment: &str, bytes: &mut Vec<u8>) -> Result<(), TokenErrorKind> {
-    bytes.clear();
-    URL_SAFE_NO_PAD.decode_vec(segment, bytes).map_err(|_| Malformed)
+pub(in crate::token_auth) fn decode(segment: &str) -> Result<Vec<u8>, TokenErrorKind> {
+    let mut bytes = vec![0; decoded_len(segment)];
+    let len = URL_SAFE_NO_PAD.decode_slice(segment, &mut bytes).map_err(|_| Malformed)?;
+    bytes.truncate(len);
+    Ok(bytes)
+}
+
+/// The longest header that is decoded without an allocation, in bytes.
+pub(super) const HEADER_LEN: usize = 256;
+
+/// As [`decode`], on the stack if it fits.
+pub(super) fn decode_header<'a>(
+    segment: &str,
+    buffer: &'a mut [u8; HEADER_LEN],
+    longer: &'a mut Vec<u8>,
+) -> Result<&'a [u8], TokenErrorKind> {
+    let bytes = match buffer.get_mut(..decoded_len(segment)) {
+        Some(bytes) => bytes,
+        None => {
+            *longer = decode(segment)?;
+            return Ok(longer);
+        }
+    };
+    URL_SAFE_NO_PAD.decode_slice(segment, bytes).map_err(|_| Malformed)?;
+    Ok(bytes)
+}
+
+/// Exact for what is base64url at all.
+const fn decoded_len(segment: &str) -> usize {
+    segment.len() / 4 * 3 + segment.len() % 4 * 3 / 4
 }
 
 /// What the header says, of that which may be believed before the signature is.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(in crate::token_auth) struct Header<'a> {
-    pub(super) algorithm: Algorithm,
+    pub(in crate::token_auth) algorithm: Algorithm,
     pub(super) kid: Option<Cow<'a, str>>,
-    pub(super) typ: Option<Cow<'a, str>>,
+    pub(in crate::token_auth) typ: Option<Cow<'a, str>>,
 }
 
 impl<'a> Header<'a> {
@@ -61,16 +88,40 @@ impl<'a> Header<'a> {
     /// `x5u` are never looked at: a token does not choose the key that it is checked with.
     pub(in crate::token_auth) fn read(json: &'a [u8]) -> Result<Self, TokenErrorKind> {
         let text = std::str::from_utf8(json).map_err(|_| Malformed)?;
-        let members = json::object(text).map_err(|json::Malformed| Malformed)?;
+        Self::of(&json::object(text).map_err(|json::Malformed| Malformed)?)
+    }
+
+    /// Reads the members that its JSON was read into.
+    pub(in crate::token_auth) fn of(members: &Members<'a>) -> Result<Self, TokenErrorKind> {
         if members.get("crit").is_some() || members.get("enc").is_some() {
             return Err(HeaderNotAllowed);
         }
         if members.get("b64").is_some_and(|b64| *b64 != Json::Bool(true)) {
             return Err(HeaderNotAllowed);
         }
-        let alg = text_member(&members, "alg")?.ok_or(Malformed)?;
+        let alg = text_member(members, "alg")?.ok_or(Malformed)?;
         let algorithm = Algorithm::from_name(&alg).ok_or(AlgorithmNotAllowed)?;
-        Ok(Self { algorithm, kid: text_member(&members, "kid")?, typ: text_member(&members, "typ")? })
+        Ok(Self { algorithm, kid: text_member(members, "kid")?, typ: text_member(members, "typ")? })
+    }
+}
+
+/// The header of a token that was found good. The tokens of one key all have the same, which so need not be read each time.
+#[derive(Debug)]
+pub(super) struct KnownHeader {
+    segment: Box<str>,
+    header: Header<'static>,
+}
+
+impl KnownHeader {
+    pub(super) fn new(segment: &str, header: &Header<'_>) -> Self {
+        let owned = |text: &Option<Cow<'_, str>>| text.as_deref().map(|text| Cow::Owned(text.to_owned()));
+        let header = Header { algorithm: header.algorithm, kid: owned(&header.kid), typ: owned(&header.typ) };
+        Self { segment: segment.into(), header }
+    }
+
+    /// If it is the same, character by character.
+    pub(super) fn of(&self, segment: &str) -> Option<&Header<'static>> {
+        (*self.segment == *segment).then_some(&self.header)
     }
 }
 
@@ -143,7 +194,9 @@ mod tests {
             ("line break", "Zm\n9v", false),
             ("one character", "Z", false),
         ] {
-            assert_eq!(decode_into(segment, &mut Vec::new()).is_ok(), good, "{name}");
+            let decoded = decode(segment);
+            assert_eq!(decoded.is_ok(), good, "{name}");
+            assert_eq!(decode_header(segment, &mut [0; HEADER_LEN], &mut Vec::new()).map(<[u8]>::to_vec), decoded, "{name}");
         }
     }
 
@@ -200,6 +253,14 @@ mod tests {
                 prop_assert_eq!(format!("{}.{}.{}", compact.header, compact.claims, compact.signature), token.clone());
                 prop_assert_eq!(format!("{}.{}", compact.signed, compact.signature), token);
             }
+        }
+
+        #[test]
+        fn what_was_encoded_is_decoded_on_the_stack_or_not(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            let segment = URL_SAFE_NO_PAD.encode(&bytes);
+            let (mut buffer, mut longer) = ([0; HEADER_LEN], Vec::new());
+            prop_assert_eq!(decode_header(&segment, &mut buffer, &mut longer), Ok(&*bytes));
+            prop_assert_eq!(decode(&segment), Ok(bytes));
         }
 
         #[test]

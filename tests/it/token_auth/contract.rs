@@ -104,6 +104,25 @@ async fn over_a_concurrency_limit_the_ready_service_is_the_one_called() {
 }
 
 #[tokio::test]
+async fn ten_thousand_requests_over_a_limit_and_a_buffer() {
+    let tokens: Vec<_> = (0..10).map(|number| Forger::good().claim("jti", number.to_string()).sign()).collect();
+    let limited = ServiceBuilder::new().layer(layer()).concurrency_limit(1).service(service_fn(echo::<Empty<Bytes>>));
+    let buffered = ServiceBuilder::new().layer(layer()).buffer(8).concurrency_limit(1).service(service_fn(echo::<Empty<Bytes>>));
+    let mut statuses = [0_u32; 2];
+    for number in 0..10_000 {
+        // One of eleven is refused before the limit.
+        let token = tokens.get(number % 11).map_or("x", String::as_str);
+        for response in [
+            limited.clone().oneshot(empty(bearing(token))).await.unwrap(),
+            buffered.clone().oneshot(empty(bearing(token))).await.unwrap(),
+        ] {
+            statuses[usize::from(response.status() != 200)] += 1;
+        }
+    }
+    assert_eq!(statuses, [18_182, 1_818]);
+}
+
+#[tokio::test]
 async fn many_at_once_over_a_limit_and_a_buffer() {
     let inner = ServiceBuilder::new().buffer(8).concurrency_limit(1).service(service_fn(echo::<Empty<Bytes>>));
     let service = TokenAuthLayer::new(Slow).layer(inner);

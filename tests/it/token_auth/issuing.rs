@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{AUDIENCE, ISSUER, NOW, SECRET, at, clock, crypto};
 
-fn pem(name: &str) -> String {
+pub(crate) fn pem(name: &str) -> String {
     std::fs::read_to_string(format!("{}/tests/keys/test-only-{name}.pem", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
@@ -26,7 +26,7 @@ fn issuer(key: SigningKey) -> TokenIssuer {
 }
 
 #[track_caller]
-fn verdict(verifier: &JwtVerifier, token: &str) -> Result<Principal, TokenError> {
+pub(crate) fn verdict(verifier: &JwtVerifier, token: &str) -> Result<Principal, TokenError> {
     match verifier.verify(token) {
         Verdict::Now(verdict) => verdict,
         Verdict::Later(_) => panic!("static keys answer at once"),

@@ -1,9 +1,12 @@
 //! What must not come in, row by row.
 
-use donjon::token_auth::{
-    Algorithm, JwtVerifier, Rejection, RejectionKind, TokenAuthLayer,
-    TokenErrorKind::{self, *},
-    VerifyingKey,
+use donjon::{
+    Principal,
+    token_auth::{
+        Algorithm, Grant, JwtVerifier, KeySet, Rejection, RejectionKind, SigningKey, TokenAuthLayer,
+        TokenErrorKind::{self, *},
+        TokenIssuer, Verdict, VerifyToken as _, VerifyingKey,
+    },
 };
 use serde_json::json;
 
@@ -211,10 +214,65 @@ async fn a_megabyte_is_refused_without_a_look() {
 
 #[test]
 fn a_megabyte_takes_no_memory() {
-    use donjon::token_auth::{Verdict, VerifyToken as _};
-    let verifier = super::verifier_with(clock());
-    let token = ".".repeat(1 << 20);
-    let (count, verdict) = allocations(|| verifier.verify(&token));
-    assert!(matches!(verdict, Verdict::Now(Err(error)) if error.kind() == Oversized));
-    assert_eq!(count, 0);
+    let key = || VerifyingKey::from_secret(Algorithm::Hs256, &SECRET).unwrap();
+    let builder = || JwtVerifier::builder(key()).audience(AUDIENCE).clock(clock()).crypto(crypto());
+    let (usual, patient) = (builder().build().unwrap(), builder().max_len(2 << 20).build().unwrap());
+    for (name, token) in [("dots", ".".repeat(1 << 20)), ("letters", "a".repeat(1 << 20)), ("both", "a.".repeat(1 << 19))] {
+        for (verifier, expected) in [(&usual, Oversized), (&patient, Malformed)] {
+            let (count, verdict) = allocations(|| verifier.verify(&token));
+            assert!(matches!(verdict, Verdict::Now(Err(error)) if error.kind() == expected), "{name}");
+            assert_eq!(count, 0, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_kid_of_a_megabyte_is_no_more_than_a_token_of_a_megabyte() {
+    let token = Forger::good().header("kid", "k".repeat(1 << 20)).sign();
+    let (parts, body) = answer(&layer(), bearing(&token)).await;
+    assert_eq!((parts.status.as_u16(), reason(&parts)), (401, Oversized));
+    assert!(body.len() < 1024);
+}
+
+#[tokio::test]
+async fn keys_of_several_families_stand_in_one_set() {
+    let pem =
+        |name: &str| std::fs::read_to_string(format!("{}/tests/keys/test-only-{name}.pem", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let families =
+        [("rsa2048", Algorithm::Rs256), ("rsa2048", Algorithm::Ps256), ("p256", Algorithm::Es256), ("ed25519", Algorithm::EdDsa)];
+    let keys: KeySet = families
+        .iter()
+        .map(|(name, algorithm)| VerifyingKey::from_pem(*algorithm, &pem(&format!("{name}-public"))).unwrap())
+        .collect();
+    let verifier = JwtVerifier::builder(keys).issuer(ISSUER).audience(AUDIENCE).crypto(crypto()).clock(clock()).build().unwrap();
+    let layer = TokenAuthLayer::new(verifier);
+    for (name, algorithm) in families {
+        let key = SigningKey::from_pem(algorithm, &pem(&format!("{name}-private"))).unwrap();
+        let issuer = TokenIssuer::builder(key).issuer(ISSUER).audience(AUDIENCE).crypto(crypto()).clock(clock()).build().unwrap();
+        let token = issuer.issue(&Grant::new("alice")).unwrap();
+        assert_eq!(answer(&layer, bearing(token.access_token())).await.1, "alice|", "{algorithm}");
+    }
+    let (parts, _) = answer(&layer, bearing(&Forger::good().sign())).await;
+    assert_eq!(reason(&parts), AlgorithmNotAllowed);
+}
+
+#[tokio::test]
+async fn without_leeway_said_the_end_is_exact_and_a_fresh_token_of_a_clock_ahead_is_taken() {
+    let clock = clock();
+    let key = VerifyingKey::from_secret(Algorithm::Hs256, &SECRET).unwrap();
+    let verifier = JwtVerifier::builder(key).audience(AUDIENCE).clock(clock.clone()).crypto(crypto()).build().unwrap();
+    let layer = TokenAuthLayer::new(verifier);
+    let token = Forger::good().sign();
+    for (name, now, status) in [
+        ("too early", NOW - 31, 401),
+        ("a little early", NOW - 30, 200),
+        ("the last second", NOW + 59, 200),
+        ("the end", NOW + 60, 401),
+    ] {
+        clock.set(super::at(now));
+        let (parts, _) = answer(&layer, bearing(&token)).await;
+        assert_eq!(parts.status, status, "{name}");
+        let principal = parts.extensions.get::<Principal>();
+        assert!(principal.is_none_or(|principal| principal.expires_at() == Some(super::at(NOW + 60))), "{name}");
+    }
 }

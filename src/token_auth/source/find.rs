@@ -1,67 +1,15 @@
-//! Where a request carries its token.
+use http::{HeaderMap, Method, Uri, header};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-
-use crate::core::header::{contains_token, elements, is_token, trim_ows};
-
-/// A place to look for the token.
-///
-/// ```
-/// use donjon::token_auth::{JwtVerifier, TokenAuthLayer, TokenSource};
-///
-/// fn layer(verifier: JwtVerifier) -> TokenAuthLayer<JwtVerifier> {
-///     TokenAuthLayer::new(verifier).source(TokenSource::cookie("session")).source(TokenSource::websocket_subprotocol())
-/// }
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenSource(Place);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
-    Header,
-    Cookie(Box<str>),
-    Subprotocol,
-}
-
-impl TokenSource {
-    pub(super) const HEADER: Self = Self(Place::Header);
-
-    /// `Authorization: Bearer <token>` ([RFC 6750 §2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)), the scheme in any case.
-    ///
-    /// Credentials of another scheme are no token: they are left to whom they concern.
-    #[must_use]
-    pub fn header() -> Self {
-        Self::HEADER
-    }
-
-    /// The cookie of that name ([RFC 6265 §4.2](https://www.rfc-editor.org/rfc/rfc6265#section-4.2)); its value may be quoted, and if it is
-    /// empty there is no token.
-    ///
-    /// A browser sends cookies with requests that other sites cause: set it `HttpOnly; Secure; SameSite=Lax` at least, and protect
-    /// against cross-site request forgery whatever changes state.
-    #[must_use]
-    pub fn cookie(name: impl Into<Box<str>>) -> Self {
-        Self(Place::Cookie(name.into()))
-    }
-
-    /// `Sec-WebSocket-Protocol`, the one field that a browser lets a page fill in: `new WebSocket(url, ["bearer", token])`.
-    ///
-    /// The token is the element after an element `bearer`, or the rest of an element `bearer.<token>`. It is taken out of the request before
-    /// the service sees it; the marker `bearer` stays, for the service to select, since a browser closes a connection for which none of the
-    /// subprotocols that it offered was selected. With `bearer.<token>` offer a second subprotocol for that.
-    ///
-    /// Looked at in an opening handshake only: `Upgrade: websocket`
-    /// ([RFC 6455 §4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1)) or `CONNECT`
-    /// ([RFC 8441 §4](https://www.rfc-editor.org/rfc/rfc8441#section-4)).
-    #[must_use]
-    pub fn websocket_subprotocol() -> Self {
-        Self(Place::Subprotocol)
-    }
-}
+use super::{
+    candidates::{Candidates, FoundAt},
+    place::{Place, Presence, TokenSource},
+    query, subprotocol,
+};
+use crate::core::header::trim_ows;
 
 /// What looking for a token came to.
 #[derive(Debug, PartialEq)]
-pub(super) enum Found<'a> {
+pub(in crate::token_auth) enum Found<'a> {
     Nothing,
     Token {
         token: &'a str,
@@ -72,25 +20,29 @@ pub(super) enum Found<'a> {
     Several,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FoundAt {
-    Header,
-    Cookie,
-    Subprotocol,
-}
-
 /// Looks into every source, so that a second token does not go unseen behind the first.
-pub(super) fn find<'a>(method: &Method, headers: &'a HeaderMap, sources: &[TokenSource]) -> Found<'a> {
-    let mut seen = Candidates::default();
-    for TokenSource(place) in sources {
+pub(in crate::token_auth) fn find<'a>(
+    method: &Method,
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+    sources: &[TokenSource],
+) -> Found<'a> {
+    let (mut explicit, mut ambient) = (Candidates::default(), Candidates::default());
+    for TokenSource { place, presence } in sources {
+        let seen = match presence {
+            Presence::Explicit => &mut explicit,
+            Presence::Ambient => &mut ambient,
+        };
         match place {
-            Place::Header => from_authorization(headers, &mut seen),
-            Place::Cookie(name) => from_cookies(headers, name, &mut seen),
-            Place::Subprotocol if is_opening_handshake(method, headers) => from_subprotocols(headers, &mut seen),
+            Place::Header => from_authorization(headers, "bearer", FoundAt::Header, seen),
+            Place::Dpop => from_authorization(headers, "dpop", FoundAt::Dpop, seen),
+            Place::Cookie(name) => from_cookies(headers, name, seen),
+            Place::Subprotocol if subprotocol::is_opening_handshake(method, headers) => subprotocol::find(headers, seen),
             Place::Subprotocol => {}
+            Place::Query(name) => query::find(uri, name, seen),
         }
     }
-    match seen {
+    match if explicit.count > 0 { explicit } else { ambient } {
         Candidates { count: 0, .. } => Found::Nothing,
         Candidates { count: 1, first: Some((bytes, at)) } => match token68(bytes) {
             Some(token) => Found::Token { token, at },
@@ -100,31 +52,18 @@ pub(super) fn find<'a>(method: &Method, headers: &'a HeaderMap, sources: &[Token
     }
 }
 
-#[derive(Default)]
-struct Candidates<'a> {
-    count: usize,
-    first: Option<(&'a [u8], FoundAt)>,
-}
-
-impl<'a> Candidates<'a> {
-    fn add(&mut self, bytes: &'a [u8], at: FoundAt) {
-        self.count += 1;
-        self.first.get_or_insert((bytes, at));
-    }
-}
-
 /// Two field lines are two tokens, whatever their schemes: who reads the first and who reads the last would not agree.
-fn from_authorization<'a>(headers: &'a HeaderMap, seen: &mut Candidates<'a>) {
+fn from_authorization<'a>(headers: &'a HeaderMap, wanted: &str, at: FoundAt, seen: &mut Candidates<'a>) {
     let mut lines = headers.get_all(header::AUTHORIZATION).into_iter();
     let Some(line) = lines.next() else { return };
     for _second in lines {
-        seen.add(b"", FoundAt::Header);
+        seen.add(b"", at);
         seen.count += 1;
     }
     let line = line.as_bytes();
     let (scheme, credentials) = line.split_at(line.iter().position(|byte| *byte == b' ').unwrap_or(line.len()));
-    if scheme.eq_ignore_ascii_case(b"bearer") {
-        seen.add(trim_ows(credentials), FoundAt::Header);
+    if scheme.eq_ignore_ascii_case(wanted.as_bytes()) {
+        seen.add(trim_ows(credentials), at);
     }
 }
 
@@ -144,65 +83,12 @@ fn cookies<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a [
     })
 }
 
-/// A `CONNECT` with subprotocols is an extended one: a plain one opens a tunnel, which has none.
-fn is_opening_handshake(method: &Method, headers: &HeaderMap) -> bool {
-    method == Method::CONNECT || contains_token(headers, &header::UPGRADE, "websocket")
-}
-
-const MARKER: &[u8] = b"bearer";
-
-fn from_subprotocols<'a>(headers: &'a HeaderMap, seen: &mut Candidates<'a>) {
-    for element in marked(elements(headers, &header::SEC_WEBSOCKET_PROTOCOL)) {
-        if let Some(token) = element.token {
-            seen.add(token, FoundAt::Subprotocol);
-        }
-    }
-}
-
-struct Element<'a> {
-    whole: &'a [u8],
-    /// The token that it is, or carries.
-    token: Option<&'a [u8]>,
-}
-
-/// Tells the elements that carry tokens from those that name subprotocols.
-fn marked<'a>(elements: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = Element<'a>> {
-    let mut after_marker = false;
-    elements.map(move |whole| {
-        let carried = whole.strip_prefix(MARKER).and_then(|rest| rest.strip_prefix(b"."));
-        let token = if std::mem::take(&mut after_marker) { Some(whole) } else { carried };
-        after_marker = token.is_none() && whole == MARKER;
-        Element { whole, token }
-    })
-}
-
-/// Takes the token out of the subprotocols that the service will see. What is no subprotocol goes, too.
-pub(super) fn strip_subprotocol(headers: &mut HeaderMap) {
-    let name = HeaderName::from_static("sec-websocket-protocol");
-    let mut rest = Vec::new();
-    for element in marked(elements(headers, &name)) {
-        if element.token.is_none() && is_token(element.whole) {
-            if !rest.is_empty() {
-                rest.extend_from_slice(b", ");
-            }
-            rest.extend_from_slice(element.whole);
-        }
-    }
-    headers.remove(&name);
-    if !rest.is_empty()
-        && let Ok(rest) = HeaderValue::from_bytes(&rest)
-    {
-        // There is room: a field was taken out just now.
-        let _ = headers.try_insert(name, rest);
-    }
-}
-
 /// Keeps what carries the token out of the Debug of whoever prints the headers.
-pub(super) fn mark_sensitive(headers: &mut HeaderMap, at: FoundAt) {
+pub(in crate::token_auth) fn mark_sensitive(headers: &mut HeaderMap, at: FoundAt) {
     let name = match at {
-        FoundAt::Header => header::AUTHORIZATION,
+        FoundAt::Header | FoundAt::Dpop => header::AUTHORIZATION,
         FoundAt::Cookie => header::COOKIE,
-        FoundAt::Subprotocol => return,
+        FoundAt::Subprotocol | FoundAt::Query => return,
     };
     // Not `entry`, which panics on a map that is full.
     if let Ok(header::Entry::Occupied(mut lines)) = headers.try_entry(name) {
@@ -214,13 +100,22 @@ pub(super) fn mark_sensitive(headers: &mut HeaderMap, at: FoundAt) {
 /// ([RFC 9110 §11.2](https://www.rfc-editor.org/rfc/rfc9110#section-11.2))
 fn token68(bytes: &[u8]) -> Option<&str> {
     let end = bytes.iter().rposition(|byte| *byte != b'=')? + 1;
-    let is_token68 = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
-    bytes.iter().take(end).all(is_token68).then(|| std::str::from_utf8(bytes).ok())?
+    // Of every request with a token all bytes are looked at: without a way out in between, sixteen at a time.
+    let is_token68 = bytes.iter().take(end).fold(true, |so_far, byte| so_far & is_token68(*byte));
+    is_token68.then(|| std::str::from_utf8(bytes).ok())?
+}
+
+const fn is_token68(byte: u8) -> bool {
+    let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+    // "-", ".", "/" and the digits are neighbours.
+    let is_digit_or_neighbour = byte.wrapping_sub(b'-') <= b'9' - b'-';
+    is_letter | is_digit_or_neighbour | (byte == b'+') | (byte == b'_') | (byte == b'~')
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::subprotocol::strip_subprotocol, *};
+    use http::{HeaderName, HeaderValue};
     use proptest::prelude::*;
 
     fn all() -> [TokenSource; 3] {
@@ -233,7 +128,15 @@ mod tests {
 
     #[track_caller]
     fn check(name: &str, lines: &[(&'static str, &str)], expected: &Found<'_>) {
-        assert_eq!(find(&Method::GET, &headers(lines), &all()), *expected, "{name}");
+        assert_eq!(find(&Method::GET, &Uri::default(), &headers(lines), &all()), *expected, "{name}");
+    }
+
+    #[test]
+    fn every_byte_is_one_or_not() {
+        for byte in 0..=u8::MAX {
+            let expected = byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+            assert_eq!(is_token68(byte), expected, "{byte}");
+        }
     }
 
     const fn at(at: FoundAt) -> Found<'static> {
@@ -312,7 +215,7 @@ mod tests {
             ),
         ] {
             let mut headers = headers(&[("upgrade", "WebSocket"), ("sec-websocket-protocol", line)]);
-            assert_eq!(find(&Method::GET, &headers, &all()), expected, "{name}");
+            assert_eq!(find(&Method::GET, &Uri::default(), &headers, &all()), expected, "{name}");
             strip_subprotocol(&mut headers);
             let left = headers.get("sec-websocket-protocol").map_or("", |value| value.to_str().unwrap());
             assert_eq!(left, stripped, "{name}");
@@ -322,38 +225,65 @@ mod tests {
     #[test]
     fn a_subprotocol_is_only_looked_at_in_an_opening_handshake() {
         let lines = headers(&[("sec-websocket-protocol", "bearer, a.b.c")]);
-        assert_eq!(find(&Method::GET, &lines, &all()), Found::Nothing);
-        assert_eq!(find(&Method::CONNECT, &lines, &all()), at(FoundAt::Subprotocol));
+        assert_eq!(find(&Method::GET, &Uri::default(), &lines, &all()), Found::Nothing);
+        assert_eq!(find(&Method::CONNECT, &Uri::default(), &lines, &all()), at(FoundAt::Subprotocol));
+    }
+
+    #[test]
+    fn what_is_ambient_gives_way() {
+        let cookie = TokenSource::cookie("session").ambient();
+        let sources = [TokenSource::header(), cookie, TokenSource::websocket_subprotocol()];
+        let (bearer, cookie) = (("authorization", "Bearer a.b.c"), ("cookie", "session=d.e.f"));
+        let websocket = [("upgrade", "websocket"), ("sec-websocket-protocol", "bearer, a.b.c")];
+        for (name, lines, expected) in [
+            ("beside a header", vec![bearer, cookie], at(FoundAt::Header)),
+            ("beside a subprotocol", vec![websocket[0], websocket[1], cookie], at(FoundAt::Subprotocol)),
+            ("alone", vec![("cookie", "session=a.b.c")], at(FoundAt::Cookie)),
+            ("beside another scheme", vec![("authorization", "Basic YTpi"), ("cookie", "session=a.b.c")], at(FoundAt::Cookie)),
+            ("beside what cannot be a token", vec![("authorization", "Bearer "), cookie], Found::Malformed),
+            ("beside two", vec![bearer, bearer, cookie], Found::Several),
+            ("twice", vec![("cookie", "session=a; session=b")], Found::Several),
+            ("nothing", vec![], Found::Nothing),
+        ] {
+            assert_eq!(find(&Method::GET, &Uri::default(), &headers(&lines), &sources), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn query() {
+        let sources = [TokenSource::header(), TokenSource::dangerous_query_parameter("access_token")];
+        for (name, uri, expected) in [
+            ("alone", "/a?access_token=a.b.c", at(FoundAt::Query)),
+            ("among others", "https://api.example/a?x=1&access_token=a.b.c&y=2", at(FoundAt::Query)),
+            ("no query", "/access_token=a.b.c", Found::Nothing),
+            ("another name", "/?xaccess_token=a&access_token2=b&Access_token=c", Found::Nothing),
+            ("empty", "/?access_token=", Found::Nothing),
+            ("without a value", "/?access_token", Found::Nothing),
+            ("encoded", "/?access_token=a%2Eb", Found::Malformed),
+            ("twice", "/?access_token=a&access_token=b", Found::Several),
+        ] {
+            assert_eq!(find(&Method::GET, &uri.parse().unwrap(), &HeaderMap::new(), &sources), expected, "{name}");
+        }
+        let both = headers(&[("authorization", "Bearer a.b.c")]);
+        let uri = "/?access_token=a.b.c".parse().unwrap();
+        assert_eq!(find(&Method::GET, &uri, &both, &sources), Found::Several);
+        assert_eq!(find(&Method::GET, &uri, &both, &all()), at(FoundAt::Header));
     }
 
     #[test]
     fn only_the_sources_asked_for_are_looked_at() {
         let lines = headers(&[("authorization", "Bearer a.b.c"), ("cookie", "session=d.e.f")]);
-        assert_eq!(find(&Method::GET, &lines, &[TokenSource::header()]), at(FoundAt::Header));
-        assert_eq!(find(&Method::GET, &lines, &[]), Found::Nothing);
+        assert_eq!(find(&Method::GET, &Uri::default(), &lines, &[TokenSource::header()]), at(FoundAt::Header));
+        assert_eq!(find(&Method::GET, &Uri::default(), &lines, &[]), Found::Nothing);
     }
 
     proptest! {
-        #[test]
-        fn no_stripped_header_carries_a_token(line in "(bearer|chat|bearer[.]|[a-z.]{1,4}|[ ,=\"]){0,12}") {
-            let mut headers = headers(&[("upgrade", "websocket"), ("sec-websocket-protocol", &line)]);
-            let mut carried = Vec::new();
-            for element in marked(elements(&headers, &header::SEC_WEBSOCKET_PROTOCOL)) {
-                carried.extend(element.token.map(<[u8]>::to_vec));
-            }
-            let before = elements(&headers, &header::SEC_WEBSOCKET_PROTOCOL).count();
-            strip_subprotocol(&mut headers);
-            let after = elements(&headers, &header::SEC_WEBSOCKET_PROTOCOL).count();
-            prop_assert!(after + carried.len() <= before);
-            prop_assert!(!elements(&headers, &header::SEC_WEBSOCKET_PROTOCOL).any(|element| element.starts_with(b"bearer.")));
-        }
-
         #[test]
         fn any_bytes_are_searched_without_a_panic(value in prop::collection::vec(any::<u8>(), 0..60)) {
             let Ok(value) = HeaderValue::from_bytes(&value) else { return Ok(()) };
             for name in [header::AUTHORIZATION, header::COOKIE, header::SEC_WEBSOCKET_PROTOCOL] {
                 let mut headers = HeaderMap::from_iter([(name, value.clone())]);
-                if let Found::Token { token, .. } = find(&Method::CONNECT, &headers, &all()) {
+                if let Found::Token { token, .. } = find(&Method::CONNECT, &Uri::default(), &headers, &all()) {
                     prop_assert!(token68(token.as_bytes()).is_some());
                 }
                 strip_subprotocol(&mut headers);
