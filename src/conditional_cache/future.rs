@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method, Response, StatusCode, header, response::Parts};
+use http::{HeaderName, Method, Response, StatusCode, header, response::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
@@ -74,43 +74,51 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         if this.holding.is_none() {
-            let mut response = ready!(this.inner.poll(cx))?;
+            let response = ready!(this.inner.poll(cx))?;
             let Some(plan) = this.plan else { return Poll::Ready(Ok(response.map(ResponseBody::inner))) };
-            if plan.preconditions.is_none() && is_complete(response.headers()) {
-                return Poll::Ready(Ok(response.map(ResponseBody::inner)));
-            }
-            plan.write_policy(&mut response);
-            match plan.tagging(&response) {
-                Tagging::Generate(strength) => {
-                    *this.holding = this.plan.take().map(|plan| Holding::boxed(plan, response, strength))
-                }
-                Tagging::Keep if plan.preconditions.is_none() => return Poll::Ready(Ok(response.map(ResponseBody::inner))),
-                Tagging::Keep => return Poll::Ready(Ok(plan.answer(response.map(ResponseBody::inner)))),
+            let mut response = response;
+            match plan.received(&mut response) {
+                Next::Pass => return Poll::Ready(Ok(response.map(ResponseBody::inner))),
+                Next::Judge => return Poll::Ready(Ok(plan.answer(response.map(ResponseBody::inner)))),
+                Next::Tag(strength) => *this.holding = this.plan.take().map(|plan| Holding::boxed(plan, response, strength)),
             }
         }
-        let outcome = match this.holding {
-            Some(holding) => ready!(holding.hold.poll(cx)),
-            None => return Poll::Pending,
-        };
-        match this.holding.take() {
-            Some(holding) => Poll::Ready(Ok(holding.finish(outcome))),
-            None => Poll::Pending,
-        }
+        poll_holding(this.holding, cx).map(Ok)
     }
 }
 
-/// Whether the handler said all that the layer could: the common case, and the one that must cost next to nothing.
-fn is_complete(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::CACHE_CONTROL) && headers.contains_key(header::ETAG)
+/// Out of line, so that what is polled for every response stays small.
+#[inline(never)]
+fn poll_holding<B: Body>(slot: &mut Option<Box<Holding<B>>>, cx: &mut Context<'_>) -> Poll<Response<ResponseBody<B>>> {
+    let Some(holding) = slot else { return Poll::Pending };
+    let outcome = ready!(holding.hold.poll(cx));
+    slot.take().map_or(Poll::Pending, |holding| Poll::Ready(holding.finish(outcome)))
+}
+
+/// What is to be done once the head is there.
+enum Next {
+    /// Send it.
+    Pass,
+    /// Evaluate the preconditions on what the handler said.
+    Judge,
+    /// Hold the content back for its tag first.
+    Tag(Strength),
 }
 
 impl Plan {
-    /// What can be told by the head and the size.
-    fn tagging<B: Body>(&self, response: &Response<B>) -> Tagging {
-        match tagging::decide(self.config.entity_tags, self.may_be_coded, response.status(), response.headers()) {
-            Tagging::Generate(strength) if Hold::fits(response.body(), self.config.max_buffered) => Tagging::Generate(strength),
-            _ => Tagging::Keep,
+    fn received<B: Body>(&self, response: &mut Response<B>) -> Next {
+        let headers = response.headers();
+        // What the handler said is all there is to say: the common case, and the one that must cost next to nothing.
+        if !(headers.contains_key(header::CACHE_CONTROL) && headers.contains_key(header::ETAG)) {
+            self.write_policy(response);
+            if let Tagging::Generate(strength) =
+                tagging::decide(self.config.entity_tags, self.may_be_coded, response.status(), response.headers())
+                && Hold::fits(response.body(), self.config.max_buffered)
+            {
+                return Next::Tag(strength);
+            }
         }
+        if self.preconditions.is_some() { Next::Judge } else { Next::Pass }
     }
 
     fn write_policy<B>(&self, response: &mut Response<B>) {
