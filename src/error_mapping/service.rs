@@ -57,11 +57,9 @@ where
         if let Some(failure) = self.unready.take() {
             return ResponseFuture::failed(failure, wanted, self.config.clone());
         }
-        // Taken from within: a request is large, and a closure that holds it is copied on its way into the guard.
-        let mut request = Some(request);
-        match guard(|| request.take().map(|request| self.inner.call(request))) {
-            Ok(Some(future)) => ResponseFuture::running(future, wanted, self.config.clone()),
-            Ok(None) | Err(_) => ResponseFuture::failed(Failure::Panic, wanted, self.config.clone()),
+        match guard(|| self.inner.call(request)) {
+            Ok(future) => ResponseFuture::running(future, wanted, self.config.clone()),
+            Err(_) => ResponseFuture::failed(Failure::Panic, wanted, self.config.clone()),
         }
     }
 }

@@ -34,13 +34,20 @@ impl Opening<'_> {
     }
 }
 
+/// Whether there is anything to [`decide`]: the one question that every request pays for.
+///
+/// RFC 9110 §7.8: "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request", and HTTP/2 has none
+/// (RFC 9113 §8.2.2).
+#[inline]
+pub(super) fn asks_for_upgrade(version: Version, headers: &HeaderMap) -> bool {
+    version == Version::HTTP_11 && headers.contains_key(header::UPGRADE)
+}
+
 /// Reads the head of a request.
 ///
 /// The version comes before the key, since a client of another version may send no key at all and is helped by a 426.
 pub(super) fn decide<'a>(method: &Method, version: Version, uri: &'a Uri, headers: &'a HeaderMap) -> Decision<'a> {
-    // RFC 9110 §7.8: "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request", and HTTP/2 has none
-    // (RFC 9113 §8.2.2).
-    if version != Version::HTTP_11 || !contains_token(headers, &header::UPGRADE, "websocket") {
+    if !asks_for_upgrade(version, headers) || !contains_token(headers, &header::UPGRADE, "websocket") {
         return Decision::NotAHandshake;
     }
     match opening(method, uri, headers) {
