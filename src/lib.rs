@@ -8,8 +8,9 @@
 //! | [`ErrorMappingLayer`](error_mapping::ErrorMappingLayer) | `error-mapping` | what went wrong, and may the client try again? |
 //! | [`WsUpgradeLayer`](ws_upgrade::WsUpgradeLayer) | `ws-upgrade` | which connections stay open? |
 //!
-//! `token-auth` wants one of `aws-lc-rs` and `rust-crypto` for its cryptography; `axum` adds extractors and responses, `tracing` events for
-//! operators; `full` is all of it with `aws-lc-rs`. Nothing is on by default, and turning a feature on never changes what another layer does.
+//! `token-auth` wants one of `aws-lc-rs` and `rust-crypto` for its cryptography, and to be told which if both are compiled in; `axum` adds
+//! extractors and responses, `tracing` events for operators; `full` is all of it with `aws-lc-rs`. Nothing is on by default, and turning a
+//! layer on never changes what another layer does.
 //!
 //! The layers know each other without depending on each other, through the types in this root: TokenAuth leaves a [`Principal`] in the
 //! extensions of request and response, every refusal is a [`Problem`], every error says by its [`Retryability`] whether to try again.
@@ -32,7 +33,7 @@ pub mod ws_upgrade;
 
 #[cfg(feature = "axum")]
 mod axum;
-#[cfg(all(doctest, feature = "full"))]
+#[cfg(all(doctest, feature = "full", not(feature = "rust-crypto")))]
 mod readme;
 
 pub use crate::core::{

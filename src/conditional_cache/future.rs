@@ -176,7 +176,7 @@ impl<B: Body> Holding<B> {
             Outcome::LetGo => {
                 event!(DEBUG, "no entity tag: the response is a stream or over the limit", held = hold.content().len())
             }
-            Outcome::Failed(_) => {
+            Outcome::Failed(_) | Outcome::Torn(_) => {
                 // Nothing is known of content that never came whole; the client is to see it fail as it would have.
                 event!(WARN, "the response body failed while its entity tag was made", held = hold.content().len());
                 return Response::from_parts(parts, hold.release(outcome));

@@ -11,6 +11,9 @@ use crate::core::header::{Parameter, Quality, elements, parameters};
 pub enum EntityTags {
     /// Strong, unless the client accepts a content coding and the response has none yet: a compressing layer further out would then
     /// send other bytes under the same tag, so the tag is weak and nobody takes the two for equal byte by byte.
+    ///
+    /// `If-Match` compares strongly, so a client that accepts a coding cannot lock with such a tag: a resource that is written to should
+    /// have the handler's own, from its revision.
     #[default]
     Automatic,
     /// Always weak.
@@ -28,10 +31,16 @@ pub(super) enum Tagging {
     Generate(Strength),
 }
 
+/// How many codings are read: a bound on what a hostile field can cost. One that lists more is taken to accept one of them.
+const CODINGS: usize = 32;
+
 /// Whether the client would take the content in another coding than as it is
 /// ([RFC 9110 §12.5.3](https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3)).
 pub(super) fn accepts_coding(request: &HeaderMap) -> bool {
-    elements(request, &header::ACCEPT_ENCODING).any(|element| {
+    elements(request, &header::ACCEPT_ENCODING).enumerate().any(|(index, element)| {
+        if index == CODINGS {
+            return true;
+        }
         let (coding, mut parameters) = parameters(element);
         let refused = parameters.any(|parameter| match parameter {
             Parameter::Named { name, value: Some(value) } => {
@@ -125,5 +134,14 @@ mod tests {
             assert_eq!(accepts_coding(&headers(&[("accept-encoding", value)])), expected, "{value}");
         }
         assert!(!accepts_coding(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_hostile_list_is_not_read_to_its_end() {
+        let mut headers = HeaderMap::new();
+        headers.insert("accept-encoding", HeaderValue::try_from("a;q=0,".repeat(CODINGS)).unwrap());
+        assert!(!accepts_coding(&headers));
+        headers.insert("accept-encoding", HeaderValue::try_from("a;q=0,".repeat(10_000)).unwrap());
+        assert!(accepts_coding(&headers));
     }
 }

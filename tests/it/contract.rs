@@ -6,7 +6,7 @@ use bytes::Bytes;
 use donjon::{
     conditional_cache::ConditionalCacheLayer,
     error_mapping::ErrorMappingLayer,
-    token_auth::{Algorithm, JwtVerifier, TokenAuthLayer, VerifyingKey},
+    token_auth::{Algorithm, Crypto, JwtVerifier, TokenAuthLayer, VerifyingKey},
     ws_upgrade::WsUpgradeLayer,
 };
 use http::{Request, Response};
@@ -23,7 +23,8 @@ use crate::support::{allocations, empty, get, now, whole};
 
 pub(crate) fn token_auth() -> TokenAuthLayer<JwtVerifier> {
     let key = VerifyingKey::from_secret(Algorithm::Hs256, &[1; 32]).unwrap();
-    TokenAuthLayer::new(JwtVerifier::builder(key).issuer("i").audience("a").build().unwrap()).allow_anonymous()
+    let verifier = JwtVerifier::builder(key).issuer("i").audience("a").crypto(Crypto::compiled()[0]).build().unwrap();
+    TokenAuthLayer::new(verifier).allow_anonymous()
 }
 
 async fn hello<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {

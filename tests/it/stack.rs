@@ -62,7 +62,9 @@ impl VerifyToken for Fixed {
 async fn chat(handshake: WsHandshake) -> WsAccept {
     handshake.accept(|mut socket| async move {
         while let Some(Ok(message)) = socket.recv().await {
-            let _ = socket.send(message).await;
+            if matches!(message, donjon::ws_upgrade::Message::Text(_)) {
+                let _ = socket.send(message).await;
+            }
         }
     })
 }
