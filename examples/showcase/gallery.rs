@@ -4,7 +4,7 @@ use std::{f64::consts::TAU, fmt::Write as _};
 
 use axum::{
     Router,
-    extract::Path,
+    extract::{Path, rejection::PathRejection},
     response::{Html, IntoResponse},
     routing::get,
 };
@@ -42,7 +42,8 @@ async fn page() -> impl IntoResponse {
     )
 }
 
-async fn picture(Path(name): Path<String>) -> Result<impl IntoResponse, Problem> {
+async fn picture(name: Result<Path<String>, PathRejection>) -> Result<impl IntoResponse, Problem> {
+    let Path(name) = name.map_err(problems::no_such_name)?;
     let number = number_of(&name).ok_or_else(|| problems::bare(StatusCode::NOT_FOUND))?;
     let headers = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CONTENT_SECURITY_POLICY, PICTURE_CSP)];
     Ok((headers, Scene::of(number).draw(number)))

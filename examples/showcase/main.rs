@@ -5,6 +5,7 @@
 //! | room | what it shows |
 //! |---|---|
 //! | `main` | the stack: which layer stands around what |
+//! | `server` | the connections, and how long each may keep us waiting |
 //! | `login` | issuing a token; password hashing that blocks nobody |
 //! | `me`, `articles` | who is calling; private answers with an entity tag |
 //! | `failures` | errors of plain tower services, mapped |
@@ -20,6 +21,7 @@ mod me;
 mod options;
 mod page;
 mod problems;
+mod server;
 
 use std::{
     env,
@@ -33,7 +35,6 @@ use axum::{
     Router,
     middleware::{map_request, map_response},
     response::Response,
-    serve::ListenerExt as _,
 };
 use donjon::{
     conditional_cache::{CacheControl, CachePolicy, CacheRule, ConditionalCacheLayer, PolicyError},
@@ -80,21 +81,19 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
         listener.local_addr()?,
     );
 
-    // Small answers should not wait for more.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     let (stopping, stopped) = watch::channel(false);
     let until_stopped = |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stopped| *stopped).await) };
 
-    let serving = axum::serve(listener, app).with_graceful_shutdown(until_stopped(stopped.clone())).into_future();
+    let serving = server::serve(listener, app, until_stopped(stopped.clone()));
     // The server knows no more of a connection that became a WebSocket, so the room says goodbye itself.
-    let closing_room = until_stopped(stopped).then(|()| room.close()).map(Ok);
+    let closing_room = until_stopped(stopped).then(|()| room.close());
     let deadline = async {
         told_to_stop().await;
         stopping.send_replace(true);
         tokio::time::sleep(FAREWELL).await;
     };
     tokio::select! {
-        finished = future::try_join(serving, closing_room) => drop(finished?),
+        _finished = future::join(serving, closing_room) => {}
         () = deadline => {}
     }
     Ok(())

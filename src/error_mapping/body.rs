@@ -54,11 +54,11 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        guard(|| self.body.is_end_stream()).unwrap_or(false)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        guard(|| self.body.size_hint()).unwrap_or_default()
     }
 }
 
@@ -81,7 +81,8 @@ enum Kind {
 impl BodyError {
     #[cold]
     fn failed(error: impl Into<BoxError>) -> Self {
-        match error.into().downcast::<Self>() {
+        let Ok(error) = guard(|| error.into()) else { return Self(Kind::Panicked) };
+        match error.downcast::<Self>() {
             // Of a stack of these layers the innermost has told it.
             Ok(told) => *told,
             Err(error) => {

@@ -45,7 +45,7 @@ where
             match guard(|| self.inner.poll_ready(cx)) {
                 Ok(Poll::Pending) => return Poll::Pending,
                 Ok(Poll::Ready(Ok(()))) => {}
-                Ok(Poll::Ready(Err(error))) => self.unready = Some(Failure::Error(error.into())),
+                Ok(Poll::Ready(Err(error))) => self.unready = Some(Failure::of(error)),
                 Err(panicked) => self.unready = Some(panicked.into()),
             }
         }
