@@ -7,6 +7,8 @@ mod core;
 pub mod conditional_cache;
 #[cfg(feature = "error-mapping")]
 pub mod error_mapping;
+#[cfg(feature = "lazy-images")]
+pub mod lazy_images;
 #[cfg(feature = "token-auth")]
 pub mod token_auth;
 #[cfg(feature = "ws-upgrade")]

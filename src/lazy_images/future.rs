@@ -1,0 +1,121 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{HeaderValue, Response, StatusCode, Uri, header};
+use http_body::Body;
+use pin_project_lite::pin_project;
+
+use super::{
+    body::ResponseBody,
+    config::Config,
+    directive::Directive,
+    eligible::{self, Charset, Eligibility, Pass},
+    location::Base,
+    policy::Rules,
+    rewrite::Rewriter,
+    validator::{self, Suffix, Undone},
+};
+use crate::core::trace::event;
+
+pin_project! {
+    /// The future of [`LazyImages`](super::LazyImages).
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        inner: F,
+        asked: Asked,
+        config: Arc<Config>,
+    }
+}
+
+/// What of a request is needed once its response is there.
+pub(super) struct Asked {
+    pub(super) connect: bool,
+    pub(super) undone: Undone,
+    /// Where the page stands, if anything asks where its URLs lead.
+    pub(super) place: Option<(Uri, Option<HeaderValue>)>,
+}
+
+/// Says, in a response's extensions, that its page was rewritten: a second layer around the first has nothing to do.
+#[derive(Clone, Copy, Debug)]
+struct Rewritten;
+
+impl<F> ResponseFuture<F> {
+    pub(super) fn new(inner: F, asked: Asked, config: Arc<Config>) -> Self {
+        Self { inner, asked, config }
+    }
+}
+
+impl<F, B, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
+{
+    type Output = Result<Response<ResponseBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = ready!(this.inner.poll(cx))?;
+        Poll::Ready(Ok(match this.asked.verdict(&mut response, this.config) {
+            None => response.map(ResponseBody::pass),
+            Some((rewriter, suffix)) => response.map(|body| ResponseBody::rewrite(body, rewriter, suffix)),
+        }))
+    }
+}
+
+impl Asked {
+    /// Edits the head where the page is, or would be, rewritten; returns the rewriter for what has a body.
+    fn verdict<B>(&self, response: &mut Response<B>, config: &Arc<Config>) -> Option<(Rewriter, Suffix)> {
+        if self.connect || response.extensions().get::<Rewritten>().is_some() {
+            return None;
+        }
+        let directive = response.extensions().get::<Directive>().copied();
+        let suffix = || Suffix::of(config.revision());
+        if response.status() == StatusCode::NOT_MODIFIED {
+            if self.confirms(response, directive, suffix) {
+                validator::describe_anew(response.headers_mut(), suffix);
+                response.extensions_mut().insert(Rewritten);
+            }
+            return None;
+        }
+        match eligible::eligibility(response.status(), response.headers(), directive) {
+            Eligibility::Rewrite(charset) => {
+                let suffix = suffix();
+                validator::describe_anew(response.headers_mut(), || suffix);
+                response.extensions_mut().insert(Rewritten);
+                Some((self.rewriter(charset, directive, config), suffix))
+            }
+            Eligibility::Pass(Pass::NotHtml) => None,
+            Eligibility::Pass(pass) => {
+                event!(DEBUG, "a response is passed on as it is", reason = pass.as_str());
+                None
+            }
+        }
+    }
+
+    /// Whether a 304 confirms a page that the client has as it was sent. It need not say what it is, so the tag tells.
+    fn confirms<B>(&self, response: &Response<B>, directive: Option<Directive>, suffix: impl FnOnce() -> Suffix) -> bool {
+        let tagged = response.headers().get(header::ETAG).is_some_and(|tag| self.undone.matches(tag, suffix()));
+        tagged || matches!(eligible::page(response.headers(), directive), Eligibility::Rewrite(_))
+    }
+
+    fn rewriter(&self, charset: Charset, directive: Option<Directive>, config: &Arc<Config>) -> Rewriter {
+        let eager = directive.and_then(|directive| directive.eager).unwrap_or(config.rules.eager);
+        let base = self.place.as_ref().map(|(uri, host)| {
+            let host = host.as_ref().and_then(|host| host.to_str().ok());
+            Base::new(uri.authority().map(|authority| authority.as_str()).or(host), uri.path())
+        });
+        Rewriter::new(config, Rules { eager, ..config.rules }, base, charset)
+    }
+}
+
+impl<F> fmt::Debug for ResponseFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
