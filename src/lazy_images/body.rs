@@ -64,8 +64,8 @@ impl Page {
                 return Some(std::mem::take(&mut self.input));
             }
             let piece = self.input.split_to(self.rewriter.room().min(self.input.len()));
-            self.rewriter.write(&piece);
             self.read += piece.len();
+            self.rewriter.write(piece);
             let out = self.rewriter.take();
             if !out.is_empty() {
                 self.read = 0;

@@ -1,9 +1,10 @@
 //! From a tag of the page to the edits that the policy decides on.
 
-use std::{fmt::Write as _, ops::Range};
+use std::{borrow::Cow, fmt::Write as _, ops::Range};
 
+use bytes::Bytes;
 use lol_html::{
-    html_content::{Attribute, Element},
+    html_content::{Attribute, Element, SourceLocation},
     send::SendHandlerTypes,
 };
 
@@ -40,7 +41,10 @@ pub(super) struct Reading {
     foreign: u32,
     /// From here on tags and text cannot be told apart with certainty.
     uncertain: bool,
+    /// The piece of the page that is being read, and where it starts.
+    pub(super) window: Window,
     edits: Vec<(Range<usize>, String, Only)>,
+    text: String,
 }
 
 impl Reading {
@@ -55,7 +59,9 @@ impl Reading {
             varies: false,
             foreign: 0,
             uncertain: false,
+            window: Window::default(),
             edits: Vec::new(),
+            text: String::new(),
         }
     }
 
@@ -119,25 +125,28 @@ impl Reading {
     }
 
     fn media(&mut self, kind: Kind, after_name: usize, wanted: bool, attributes: &[Attribute<'_>], config: &Config) {
-        let read = Read::of(attributes);
+        let window = self.window.clone();
+        let read = Read::of(attributes, &window);
         let varies = std::mem::take(&mut self.varies);
+        self.text.clear();
         if wanted && !read.has_own_document {
             let gain = policy::decide(&read.tag(kind, varies), &mut self.page, self.rules, || {
                 config.dimensions.as_ref()?.dimensions(&self.base.as_ref()?.resolve(read.src.as_deref()?)?.path)
             });
+            write(&gain, &mut self.text);
             let class = if gain.placeholder { self.class(&read, config) } else { None };
-            let mut text = written(&gain);
             match (class, read.class) {
                 (None, _) => {}
-                // Writing to a string cannot fail.
                 (Some(class), None) => {
-                    let _ = write!(text, " class={class}");
+                    // Writing to a string cannot fail.
+                    let _ = write!(self.text, " class={class}");
                 }
                 (Some(class), Some(attribute)) => self.append_class(&class, attribute),
             }
-            if !text.is_empty() {
-                self.edits.push((after_name..after_name, text, Only::Always));
-            }
+        }
+        if !self.text.is_empty() {
+            // First, since whatever else is edited stands behind the name.
+            self.splicer.replace(after_name..after_name, &self.text, Only::Always);
         }
         if kind == Kind::Image {
             self.links(attributes, config);
@@ -178,18 +187,47 @@ impl Reading {
     }
 }
 
+/// A piece of the page. Of a tag that lies within it names and values are read where they stand, which is much of the work saved.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Window {
+    start: usize,
+    bytes: Bytes,
+}
+
+impl Window {
+    pub(super) fn new(start: usize, bytes: Bytes) -> Self {
+        Self { start, bytes }
+    }
+
+    fn get(&self, location: Option<SourceLocation>) -> Option<&[u8]> {
+        let Range { start, end } = location?.bytes();
+        self.bytes.get(start.checked_sub(self.start)?..end.checked_sub(self.start)?)
+    }
+
+    /// A name for comparison without regard to case.
+    fn name(&self, attribute: &Attribute<'_>) -> Cow<'_, [u8]> {
+        self.get(attribute.name_source_location()).map_or_else(|| Cow::Owned(attribute.name().into_bytes()), Cow::Borrowed)
+    }
+
+    fn value(&self, attribute: &Attribute<'_>) -> Cow<'_, str> {
+        let ascii = self.get(attribute.value_source_location()).filter(|value| value.is_ascii());
+        let plain = ascii.and_then(|value| std::str::from_utf8(value).ok());
+        plain.map_or_else(|| Cow::Owned(attribute.value()), Cow::Borrowed)
+    }
+}
+
 /// What of a tag's attributes the policy asks for.
 #[derive(Default)]
 struct Read<'a, 't> {
-    src: Option<String>,
+    src: Option<Cow<'a, str>>,
     srcset: Srcset,
     sizes: bool,
     width: Option<Length>,
     height: Option<Length>,
-    loading: Option<String>,
-    fetchpriority: Option<String>,
+    loading: Option<Cow<'a, str>>,
+    fetchpriority: Option<Cow<'a, str>>,
     decoding: bool,
-    style: Option<String>,
+    style: Option<Cow<'a, str>>,
     hidden: bool,
     class: Option<&'a Attribute<'t>>,
     /// `srcdoc`: there is nothing to fetch.
@@ -198,27 +236,27 @@ struct Read<'a, 't> {
 
 impl<'a, 't> Read<'a, 't> {
     /// Of two attributes with one name the first counts, as in a browser.
-    fn of(attributes: &'a [Attribute<'t>]) -> Self {
+    fn of(attributes: &'a [Attribute<'t>], window: &'a Window) -> Self {
         let mut read = Self::default();
         let (mut width, mut height, mut srcset) = (None, None, None);
         for attribute in attributes {
-            let first = |slot: &mut Option<String>| {
-                slot.get_or_insert_with(|| attribute.value());
+            let first = |slot: &mut Option<Cow<'a, str>>| {
+                slot.get_or_insert_with(|| window.value(attribute));
             };
-            match attribute.name().as_str() {
-                "src" => first(&mut read.src),
-                "srcset" => first(&mut srcset),
-                "sizes" => read.sizes = true,
-                "width" => first(&mut width),
-                "height" => first(&mut height),
-                "loading" => first(&mut read.loading),
-                "fetchpriority" => first(&mut read.fetchpriority),
-                "decoding" => read.decoding = true,
-                "style" => first(&mut read.style),
-                "hidden" => read.hidden = true,
-                "class" => read.class = read.class.or(Some(attribute)),
-                "srcdoc" => read.has_own_document = true,
-                _ => {}
+            match Name::of(&window.name(attribute)) {
+                Some(Name::Src) => first(&mut read.src),
+                Some(Name::Srcset) => first(&mut srcset),
+                Some(Name::Sizes) => read.sizes = true,
+                Some(Name::Width) => first(&mut width),
+                Some(Name::Height) => first(&mut height),
+                Some(Name::Loading) => first(&mut read.loading),
+                Some(Name::Fetchpriority) => first(&mut read.fetchpriority),
+                Some(Name::Decoding) => read.decoding = true,
+                Some(Name::Style) => first(&mut read.style),
+                Some(Name::Hidden) => read.hidden = true,
+                Some(Name::Class) => read.class = read.class.or(Some(attribute)),
+                Some(Name::Srcdoc) => read.has_own_document = true,
+                None => {}
             }
         }
         read.width = width.as_deref().and_then(Length::parse);
@@ -245,9 +283,45 @@ impl<'a, 't> Read<'a, 't> {
     }
 }
 
-/// The attributes as they stand in the tag: without quotes, so that even in a text mistaken for a tag no quote is opened or closed.
-fn written(gain: &Gain) -> String {
-    let mut text = String::new();
+/// The attributes that the policy asks for.
+#[derive(Clone, Copy)]
+enum Name {
+    Src,
+    Srcset,
+    Sizes,
+    Width,
+    Height,
+    Loading,
+    Fetchpriority,
+    Decoding,
+    Style,
+    Hidden,
+    Class,
+    Srcdoc,
+}
+
+impl Name {
+    fn of(name: &[u8]) -> Option<Self> {
+        const NAMES: [(&str, Name); 12] = [
+            ("src", Name::Src),
+            ("srcset", Name::Srcset),
+            ("sizes", Name::Sizes),
+            ("width", Name::Width),
+            ("height", Name::Height),
+            ("loading", Name::Loading),
+            ("fetchpriority", Name::Fetchpriority),
+            ("decoding", Name::Decoding),
+            ("style", Name::Style),
+            ("hidden", Name::Hidden),
+            ("class", Name::Class),
+            ("srcdoc", Name::Srcdoc),
+        ];
+        NAMES.iter().find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes())).map(|(_, name)| *name)
+    }
+}
+
+/// Writes the attributes as they stand in the tag: without quotes, so that even in a text mistaken for a tag no quote is opened or closed.
+fn write(gain: &Gain, text: &mut String) {
     for (gained, attribute) in [
         (gain.lazy, " loading=lazy"),
         (gain.urgent, " fetchpriority=high"),
@@ -264,7 +338,6 @@ fn written(gain: &Gain) -> String {
             let _ = write!(text, " {name}={pixels}");
         }
     }
-    text
 }
 
 fn is_urgent_preload(element: &SendElement<'_, '_>) -> bool {

@@ -6,7 +6,6 @@ use encoding_rs::{Encoding, UTF_8};
 use http::{HeaderMap, StatusCode, header};
 use lol_html::AsciiCompatibleEncoding;
 
-use super::directive::Directive;
 use crate::core::header::{Parameter, contains_token, elements, parameters, trim_ows};
 
 /// What becomes of a response.
@@ -30,8 +29,6 @@ pub(super) enum Pass {
     NoTransform,
     /// UTF-16 or ISO-2022-JP: bytes that look like a tag may be something else.
     Charset,
-    /// The handler said so.
-    Directive,
 }
 
 impl Pass {
@@ -43,7 +40,6 @@ impl Pass {
             Self::Encoded => "content-encoding",
             Self::NoTransform => "no-transform",
             Self::Charset => "charset",
-            Self::Directive => "directive",
         }
     }
 }
@@ -66,7 +62,7 @@ impl Charset {
 }
 
 /// Decides on a response to a request other than CONNECT.
-pub(super) fn eligibility(status: StatusCode, headers: &HeaderMap, directive: Option<Directive>) -> Eligibility {
+pub(super) fn eligibility(status: StatusCode, headers: &HeaderMap) -> Eligibility {
     if status.is_informational()
         || matches!(
             status,
@@ -75,11 +71,11 @@ pub(super) fn eligibility(status: StatusCode, headers: &HeaderMap, directive: Op
     {
         return Eligibility::Pass(Pass::Status);
     }
-    page(headers, directive)
+    page(headers)
 }
 
 /// Decides on the head of a page alone, whatever the status.
-pub(super) fn page(headers: &HeaderMap, directive: Option<Directive>) -> Eligibility {
+pub(super) fn page(headers: &HeaderMap) -> Eligibility {
     let Some(charset) = html(headers) else { return Eligibility::Pass(Pass::NotHtml) };
     let pass = if headers.contains_key(header::CONTENT_RANGE) {
         Pass::Range
@@ -87,8 +83,6 @@ pub(super) fn page(headers: &HeaderMap, directive: Option<Directive>) -> Eligibi
         Pass::Encoded
     } else if contains_token(headers, &header::CACHE_CONTROL, "no-transform") {
         Pass::NoTransform
-    } else if directive.is_some_and(|directive| directive.skip) {
-        Pass::Directive
     } else {
         match charset {
             Some(charset) => return Eligibility::Rewrite(charset),
@@ -137,7 +131,7 @@ mod tests {
             let (name, value) = line.split_once(": ").unwrap();
             headers.append(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_static(value));
         }
-        match eligibility(StatusCode::from_u16(status).unwrap(), &headers, None) {
+        match eligibility(StatusCode::from_u16(status).unwrap(), &headers) {
             Eligibility::Pass(pass) => pass.as_str().into(),
             Eligibility::Rewrite(Charset::Undeclared) => "undeclared".into(),
             Eligibility::Rewrite(Charset::Declared(encoding)) => <&Encoding>::from(encoding).name().into(),

@@ -71,47 +71,59 @@ where
 impl Asked {
     /// Edits the head where the page is, or would be, rewritten; returns the rewriter for what has a body.
     fn verdict<B>(&self, response: &mut Response<B>, config: &Arc<Config>) -> Option<(Rewriter, Suffix)> {
-        if self.connect || response.extensions().get::<Rewritten>().is_some() {
+        if self.connect {
             return None;
         }
-        let directive = response.extensions().get::<Directive>().copied();
         let suffix = || Suffix::of(config.revision());
         if response.status() == StatusCode::NOT_MODIFIED {
-            if self.confirms(response, directive, suffix) {
+            if !is_rewritten(response) && self.confirms(response, suffix) {
                 validator::describe_anew(response.headers_mut(), suffix);
                 response.extensions_mut().insert(Rewritten);
             }
             return None;
         }
-        match eligible::eligibility(response.status(), response.headers(), directive) {
+        match eligible::eligibility(response.status(), response.headers()) {
+            Eligibility::Pass(Pass::NotHtml) => None,
+            Eligibility::Pass(pass) => {
+                event!(DEBUG, "a page is passed on as it is", reason = pass.as_str());
+                None
+            }
             Eligibility::Rewrite(charset) => {
+                let directive = directive(response);
+                if is_rewritten(response) || directive.skip {
+                    return None;
+                }
                 let suffix = suffix();
                 validator::describe_anew(response.headers_mut(), || suffix);
                 response.extensions_mut().insert(Rewritten);
                 Some((self.rewriter(charset, directive, config), suffix))
             }
-            Eligibility::Pass(Pass::NotHtml) => None,
-            Eligibility::Pass(pass) => {
-                event!(DEBUG, "a response is passed on as it is", reason = pass.as_str());
-                None
-            }
         }
     }
 
     /// Whether a 304 confirms a page that the client has as it was sent. It need not say what it is, so the tag tells.
-    fn confirms<B>(&self, response: &Response<B>, directive: Option<Directive>, suffix: impl FnOnce() -> Suffix) -> bool {
-        let tagged = response.headers().get(header::ETAG).is_some_and(|tag| self.undone.matches(tag, suffix()));
-        tagged || matches!(eligible::page(response.headers(), directive), Eligibility::Rewrite(_))
+    fn confirms<B>(&self, response: &Response<B>, suffix: impl FnOnce() -> Suffix) -> bool {
+        let tagged = || response.headers().get(header::ETAG).is_some_and(|tag| self.undone.matches(tag, suffix()));
+        let told = || matches!(eligible::page(response.headers()), Eligibility::Rewrite(_));
+        !directive(response).skip && (tagged() || told())
     }
 
-    fn rewriter(&self, charset: Charset, directive: Option<Directive>, config: &Arc<Config>) -> Rewriter {
-        let eager = directive.and_then(|directive| directive.eager).unwrap_or(config.rules.eager);
+    fn rewriter(&self, charset: Charset, directive: Directive, config: &Arc<Config>) -> Rewriter {
+        let eager = directive.eager.unwrap_or(config.rules.eager);
         let base = self.place.as_ref().map(|(uri, host)| {
             let host = host.as_ref().and_then(|host| host.to_str().ok());
             Base::new(uri.authority().map(|authority| authority.as_str()).or(host), uri.path())
         });
         Rewriter::new(config, Rules { eager, ..config.rules }, base, charset)
     }
+}
+
+fn is_rewritten<B>(response: &Response<B>) -> bool {
+    response.extensions().get::<Rewritten>().is_some()
+}
+
+fn directive<B>(response: &Response<B>) -> Directive {
+    response.extensions().get().copied().unwrap_or_default()
 }
 
 impl<F> fmt::Debug for ResponseFuture<F> {

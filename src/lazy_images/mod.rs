@@ -148,7 +148,7 @@ pub mod fuzzing {
                 break;
             }
             let (piece, after) = rest.split_at(rest.len().min(rewriter.room()).min(usize::from(*length).max(1)));
-            rewriter.write(piece);
+            rewriter.write(bytes::Bytes::copy_from_slice(piece));
             out.extend(rewriter.take());
             rest = after;
         }

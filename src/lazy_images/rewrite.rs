@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use bytes::Bytes;
 use lol_html::{
     MemorySettings, OutputSink,
     send::{ElementContentHandlers, HtmlRewriter, Settings},
@@ -14,7 +15,7 @@ use lol_html::{
 
 use super::{
     config::{Config, Watch},
-    element::{Reading, SendElement},
+    element::{Reading, SendElement, Window},
     eligible::Charset,
     location::Base,
     policy::Rules,
@@ -114,31 +115,31 @@ impl Rewriter {
     }
 
     /// Takes the next bytes of the page, no more than there is [`room`](Self::room) for.
-    pub(super) fn write(&mut self, input: &[u8]) {
-        if self.fed == 0 && matches!(input, [0xfe | 0xff, ..]) {
+    pub(super) fn write(&mut self, mut input: Bytes) {
+        if self.fed == 0 && matches!(&*input, [0xfe | 0xff, ..]) {
             // A byte order mark beats the Content-Type (https://html.spec.whatwg.org/#determining-the-character-encoding), and no
             // page in another encoding starts with these bytes.
             self.stop(Trouble::Utf16);
         }
         if self.charset == Charset::Undeclared && input.contains(&ESCAPE) {
             let at = input.iter().position(|byte| *byte == ESCAPE).unwrap_or_default();
-            let (before, after) = input.split_at_checked(at).unwrap_or((input, &[]));
-            self.feed(before);
+            self.feed(&input.split_to(at));
             self.stop(Trouble::Escape);
-            self.feed(after);
-        } else {
-            self.feed(input);
         }
+        self.feed(&input);
     }
 
-    fn feed(&mut self, input: &[u8]) {
+    fn feed(&mut self, input: &Bytes) {
         let fed = self.fed;
         self.fed += input.len();
         let Some(html) = &mut self.html else {
             lock(&self.reading).splicer.push(input);
             return;
         };
-        lock(&self.reading).splicer.reserve(input.len() + input.len() / 8);
+        let mut reading = lock(&self.reading);
+        reading.splicer.reserve(input.len() + input.len() / 8);
+        reading.window = Window::new(fed, input.clone());
+        drop(reading);
         // The sources of a builder's settings are called in here.
         let written = catch_unwind(AssertUnwindSafe(|| html.write(input)));
         let emitted = self.emitted();
