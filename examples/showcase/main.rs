@@ -1,2 +1,173 @@
-//! Placeholder.
-fn main() {}
+//! The whole stack in one server, with a page to try it: `cargo run --example showcase --features full`.
+//!
+//! It needs no configuration, file or other server. Where to read:
+//!
+//! | room | what it shows |
+//! |---|---|
+//! | `main` | the stack: which layer stands around what |
+//! | `login` | issuing a token; password hashing that blocks nobody |
+//! | `me`, `articles` | who is calling; private answers with an entity tag |
+//! | `failures` | errors of plain tower services, mapped |
+//! | `chat` | a WebSocket room |
+//! | `gallery`, `page` | what the browser is given |
+
+mod articles;
+mod chat;
+mod failures;
+mod gallery;
+mod login;
+mod me;
+mod options;
+mod page;
+mod problems;
+
+use std::{
+    env,
+    error::Error,
+    io::{self, IsTerminal as _, Write as _},
+    process::ExitCode,
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    middleware::{map_request, map_response},
+    response::Response,
+    serve::ListenerExt as _,
+};
+use donjon::{
+    conditional_cache::{CacheControl, CachePolicy, CacheRule, ConditionalCacheLayer, PolicyError},
+    error_mapping::ErrorMappingLayer,
+    token_auth::{TokenAuthLayer, TokenSource},
+};
+use futures_util::{FutureExt as _, future};
+use http::{HeaderValue, StatusCode, header};
+use tokio::{net::TcpListener, sync::watch};
+use tower::{ServiceBuilder, timeout::TimeoutLayer};
+
+use crate::{chat::Room, login::Login, options::Options};
+
+/// How long one request may take, its body included. A WebSocket is answered at once and may stay as long as its token is good.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// How long open requests and sockets are given when the server stops.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = match Options::parse(env::args().skip(1)) {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
+    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
+    match serve(&options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("showcase: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
+    let room = Room::new();
+    let app = app(room.clone()).await?;
+    let listener =
+        TcpListener::bind(&options.listen).await.map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
+    // Nobody has to read it.
+    let _ = writeln!(
+        io::stdout(),
+        "The showcase is at http://{}\nLog in as demo with the password demo. Ctrl-C stops it.",
+        listener.local_addr()?,
+    );
+
+    // Small answers should not wait for more.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let (stopping, stopped) = watch::channel(false);
+    let until_stopped = |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stopped| *stopped).await) };
+
+    let serving = axum::serve(listener, app).with_graceful_shutdown(until_stopped(stopped.clone())).into_future();
+    // The server knows no more of a connection that became a WebSocket, so the room says goodbye itself.
+    let closing_room = until_stopped(stopped).then(|()| room.close()).map(Ok);
+    let deadline = async {
+        told_to_stop().await;
+        stopping.send_replace(true);
+        tokio::time::sleep(FAREWELL).await;
+    };
+    tokio::select! {
+        finished = future::try_join(serving, closing_room) => drop(finished?),
+        () = deadline => {}
+    }
+    Ok(())
+}
+
+/// The stack, outermost first: ErrorMapping → TokenAuth → ConditionalCache → app and WsUpgrade routes.
+async fn app(room: Room) -> Result<Router, Box<dyn Error>> {
+    let login = Login::new()?;
+    let auth = TokenAuthLayer::new(login.verifier()?)
+        .source(TokenSource::cookie(login::COOKIE))
+        .source(TokenSource::websocket_subprotocol());
+    let cache = ConditionalCacheLayer::new().policy(cache_policy()?);
+
+    // For everybody; a token is not even looked at.
+    let public = Router::new().merge(page::routes()).merge(gallery::routes()).merge(login::routes(login)).layer(cache.clone());
+    // For everybody; but who shows a token shows a good one.
+    let open = Router::new()
+        .merge(articles::routes())
+        .merge(failures::routes().await?)
+        .layer(cache.clone())
+        .layer(auth.clone().allow_anonymous());
+    // For who is logged in.
+    let closed = Router::new().merge(me::routes()).merge(chat::routes(room)?).layer(cache).layer(auth);
+
+    Ok(Router::new()
+        .merge(public)
+        .merge(open)
+        .merge(closed)
+        .layer(map_request(login::explicit_token_wins))
+        .fallback(|| async { problems::bare(StatusCode::NOT_FOUND) })
+        .method_not_allowed_fallback(|| async { problems::bare(StatusCode::METHOD_NOT_ALLOWED) })
+        // Tower's own timeout, no adapter between: its error is mapped like any other.
+        .layer(ServiceBuilder::new().layer(ErrorMappingLayer::new()).layer(TimeoutLayer::new(PATIENCE)))
+        .layer(map_response(harden)))
+}
+
+/// Who may keep what for how long; of the rest the policy's own defaults speak: pages are revalidated, errors not stored, and what a
+/// principal is told stays private.
+fn cache_policy() -> Result<CachePolicy, PolicyError> {
+    let day = CacheControl::new().with_public().with_max_age(Duration::from_secs(24 * 60 * 60));
+    CachePolicy::builder()
+        .rule(CacheRule::new(CacheControl::new().with_private().with_no_cache()).path("/api/**"))
+        .rule(CacheRule::new(CacheControl::new().with_no_cache()).path("/assets/*"))
+        .rule(CacheRule::new(day).path("/gallery/images/*"))
+        .build()
+}
+
+/// What every answer says, whoever made it.
+async fn harden(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+/// Ctrl-C, or the signal with which a supervisor stops a program.
+async fn told_to_stop() {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending::<()>().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupted => {}
+        () = terminated => {}
+    }
+}

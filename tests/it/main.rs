@@ -3,6 +3,11 @@
 
 mod support;
 
+#[cfg(feature = "full")]
+mod contract;
+#[cfg(feature = "full")]
+mod stack;
+
 #[cfg(feature = "conditional-cache")]
 mod conditional_cache;
 #[cfg(feature = "error-mapping")]

@@ -7,26 +7,20 @@ mod list;
 mod parameter;
 mod quality;
 mod quoted;
+mod token;
 mod vary;
 
 pub(crate) use self::{
     list::{contains_token, elements, elements_of, trim_ows},
     parameter::{Parameter, parameter, parameters},
     quality::Quality,
-    quoted::{quote, unquote},
+    quoted::quote,
+    token::is_token,
     vary::add_vary,
 };
 
-/// `tchar`, the characters of a token ([RFC 9110 §5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2)).
-pub(crate) const fn is_tchar(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
-}
-
-/// Whether `bytes` is a token: one or more `tchar`.
-pub(crate) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().copied().all(is_tchar)
-}
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::quoted::unquote;
 
 /// Entry points for `fuzz/`.
 #[cfg(fuzzing)]

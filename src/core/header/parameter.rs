@@ -1,6 +1,10 @@
 use std::borrow::Cow;
 
-use super::{is_token, list::split_outside_quotes, list::trim_ows, quoted::unquote};
+use super::{
+    list::{split_outside_quotes, trim_ows},
+    quoted::unquote,
+    token::is_token,
+};
 
 /// One `name[=value]` behind a `;`.
 #[derive(Clone, Debug, PartialEq, Eq)]

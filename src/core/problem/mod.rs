@@ -12,7 +12,7 @@ use super::{body::LayerBody, retry::Retryability};
 
 /// One refusal or failure, in the terms of [RFC 9457 §3.1](https://www.rfc-editor.org/rfc/rfc9457#section-3.1).
 ///
-/// Every layer that refuses, and every handler that wants to, answers with one. [`into_response`](Self::into_response) renders it as
+/// Every layer that refuses, and every handler that wants to, answers with one. [`into_http_response`](Self::into_http_response) renders it as
 /// `application/problem+json` and leaves it in the response's extensions, where `ErrorMapping` finds it and renders it anew in the
 /// form that the client accepts.
 ///
@@ -200,7 +200,7 @@ impl Problem {
     /// The response: status, `application/problem+json`, `Cache-Control: no-store`, `Retry-After` if one was given; with this problem
     /// and its [`Retryability`] in the extensions.
     #[must_use]
-    pub fn into_response<B>(self) -> Response<LayerBody<B>> {
+    pub fn into_http_response<B>(self) -> Response<LayerBody<B>> {
         let mut response = Response::new(LayerBody::full(self.to_json()));
         *response.status_mut() = self.0.status;
         let headers = response.headers_mut();
@@ -218,7 +218,7 @@ impl Problem {
     #[must_use]
     pub fn retry_after_value(&self) -> Option<HeaderValue> {
         let wait = self.0.retry_after?;
-        Some(HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)))
+        Some(HeaderValue::from(wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0))))
     }
 }
 
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn the_response_carries_what_a_client_and_an_outer_layer_need() {
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE).with_retry_after(Duration::from_millis(1_001));
-        let response = problem.clone().into_response::<()>();
+        let response = problem.clone().into_http_response::<()>();
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers()["retry-after"], "2");
         assert_eq!(response.headers()["cache-control"], "no-store");

@@ -1,0 +1,15 @@
+//! What the app itself refuses, in the same words everywhere.
+
+use donjon::Problem;
+use http::StatusCode;
+
+/// A problem that its status says all about.
+pub(crate) fn bare(status: StatusCode) -> Problem {
+    match status {
+        StatusCode::NOT_FOUND => Problem::new(status).with_detail("There is nothing at this address."),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            Problem::new(status).with_detail("This address answers to other methods; the Allow header names them.")
+        }
+        _ => Problem::new(status),
+    }
+}

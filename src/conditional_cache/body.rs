@@ -1,0 +1,167 @@
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::core::LayerBody;
+
+pin_project! {
+    /// The body of a response that passed [`ConditionalCache`](super::ConditionalCache).
+    ///
+    /// The inner service's body, untouched; or bytes of the layer's own; or what was held back for the entity tag, followed by what was
+    /// not. Frames, trailers and errors come in the order in which the inner body gave them, and a size that was known stays known.
+    pub struct ResponseBody<B>
+    where
+        B: Body,
+    {
+        #[pin]
+        kind: Kind<B>,
+    }
+}
+
+pin_project! {
+    #[project = KindProj]
+    enum Kind<B>
+    where
+        B: Body,
+    {
+        Layer { #[pin] body: LayerBody<B> },
+        // In a box, since it is rare and every response would be as large.
+        Replay { replay: Box<Replay<B>> },
+    }
+}
+
+struct Replay<B: Body> {
+    held: Bytes,
+    /// What is left of the exact size that the inner body claimed.
+    left: Option<u64>,
+    then: Then<B>,
+}
+
+/// What a poll of a body like `B` gives.
+type Polled<B> = Poll<Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>>;
+
+/// What follows the bytes that were held back.
+pub(super) enum Then<B: Body> {
+    Rest(Pin<Box<B>>),
+    Trailers(HeaderMap),
+    Failed(B::Error),
+    End,
+}
+
+impl<B: Body> ResponseBody<B> {
+    pub(super) fn inner(body: B) -> Self {
+        Self::layer(LayerBody::inner(body))
+    }
+
+    pub(super) fn layer(body: LayerBody<B>) -> Self {
+        Self { kind: Kind::Layer { body } }
+    }
+
+    /// `size` is the exact size that the inner body claimed for the whole content.
+    pub(super) fn replay(held: Bytes, size: Option<u64>, then: Then<B>) -> Self {
+        match then {
+            Then::End => Self::layer(LayerBody::full(held)),
+            then => Self { kind: Kind::Replay { replay: Box::new(Replay { held, left: size, then }) } },
+        }
+    }
+}
+
+impl<B> Body for ResponseBody<B>
+where
+    B: Body<Data: From<Bytes>>,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        match self.project().kind.project() {
+            KindProj::Layer { body } => body.poll_frame(cx),
+            KindProj::Replay { replay } => replay.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Layer { body } => body.is_end_stream(),
+            Kind::Replay { replay } => replay.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Layer { body } => body.size_hint(),
+            Kind::Replay { replay } => replay.size_hint(),
+        }
+    }
+}
+
+impl<B> Replay<B>
+where
+    B: Body<Data: From<Bytes>>,
+{
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Polled<B> {
+        if !self.held.is_empty() {
+            let bytes = std::mem::take(&mut self.held);
+            self.left = self.left.map(|left| left.saturating_sub(bytes.len() as u64));
+            return Poll::Ready(Some(Ok(Frame::data(bytes.into()))));
+        }
+        if let Then::Rest(body) = &mut self.then {
+            return body.as_mut().poll_frame(cx);
+        }
+        Poll::Ready(match std::mem::replace(&mut self.then, Then::End) {
+            Then::Trailers(trailers) => Some(Ok(Frame::trailers(trailers))),
+            Then::Failed(error) => Some(Err(error)),
+            Then::Rest(_) | Then::End => None,
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let ended = match &self.then {
+            Then::Rest(body) => body.is_end_stream(),
+            Then::Trailers(_) | Then::Failed(_) => false,
+            Then::End => true,
+        };
+        ended && self.held.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let held = self.held.len() as u64;
+        match (&self.then, self.left) {
+            (Then::Rest(body), _) => after(held, &body.size_hint()),
+            (Then::End, _) => SizeHint::with_exact(held),
+            // As much as the inner body promised, however it ended. An exact size made up from what did come would let a server announce
+            // the torn content as whole, or leave no room for trailers in HTTP/1.1.
+            (Then::Trailers(_) | Then::Failed(_), Some(left)) => SizeHint::with_exact(left),
+            (Then::Trailers(_) | Then::Failed(_), None) => {
+                let mut hint = SizeHint::new();
+                hint.set_lower(held);
+                hint
+            }
+        }
+    }
+}
+
+fn after(held: u64, rest: &SizeHint) -> SizeHint {
+    let mut hint = SizeHint::new();
+    hint.set_lower(held.saturating_add(rest.lower()));
+    if let Some(upper) = rest.upper() {
+        hint.set_upper(held.saturating_add(upper));
+    }
+    hint
+}
+
+impl<B: Body> fmt::Debug for ResponseBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Layer { body } => write!(f, "ResponseBody({body:?})"),
+            Kind::Replay { replay } => write!(f, "ResponseBody({} bytes held)", replay.held.len()),
+        }
+    }
+}

@@ -1,0 +1,22 @@
+use super::{policy::CachePolicy, tagging::EntityTags};
+use crate::core::SharedClock;
+
+/// What the layer, its services and their futures share.
+#[derive(Clone, Debug)]
+pub(super) struct Config {
+    pub(super) policy: CachePolicy,
+    pub(super) clock: SharedClock,
+    pub(super) max_buffered: usize,
+    pub(super) entity_tags: EntityTags,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            policy: CachePolicy::default(),
+            clock: SharedClock::default(),
+            max_buffered: 256 * 1024,
+            entity_tags: EntityTags::default(),
+        }
+    }
+}

@@ -1,0 +1,242 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::{HeaderName, Method, Response, StatusCode, header, response::Parts};
+use http_body::Body;
+use pin_project_lite::pin_project;
+
+use super::{
+    body::ResponseBody,
+    config::Config,
+    entity_tag::{EntityTag, Strength},
+    hold::{Hold, Outcome},
+    http_date,
+    policy::{CacheDirectives, Candidates, Decision, Subject},
+    precondition::{self, Evaluation, Preconditions},
+    tagging::{self, Tagging},
+    validators::Current,
+};
+use crate::core::{LayerBody, Principal, header::add_vary, trace::event};
+
+pin_project! {
+    /// The future of [`ConditionalCache`](super::ConditionalCache).
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<F, B>
+    where
+        B: Body,
+    {
+        #[pin]
+        inner: F,
+        plan: Option<Plan>,
+        holding: Option<Box<Holding<B>>>,
+    }
+}
+
+/// What is kept of a request to judge its response.
+pub(super) struct Plan {
+    pub(super) head: bool,
+    pub(super) preconditions: Option<Box<Preconditions>>,
+    pub(super) candidates: Candidates,
+    pub(super) authorization: bool,
+    pub(super) cookie: bool,
+    pub(super) principal: bool,
+    pub(super) may_be_coded: bool,
+    pub(super) config: Arc<Config>,
+}
+
+/// A response whose content is awaited. In a box, so that the future of those that are not stays small.
+struct Holding<B: Body> {
+    plan: Plan,
+    parts: Parts,
+    strength: Strength,
+    hold: Hold<B>,
+}
+
+impl<F, B: Body> ResponseFuture<F, B> {
+    pub(super) fn new(inner: F, plan: Option<Plan>) -> Self {
+        Self { inner, plan, holding: None }
+    }
+}
+
+impl<F, B, E> Future for ResponseFuture<F, B>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body<Data: From<Bytes>>,
+{
+    type Output = Result<Response<ResponseBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if this.holding.is_none() {
+            let response = ready!(this.inner.poll(cx))?;
+            let Some(plan) = this.plan else { return Poll::Ready(Ok(response.map(ResponseBody::inner))) };
+            let mut response = response;
+            match plan.received(&mut response) {
+                Next::Pass => return Poll::Ready(Ok(response.map(ResponseBody::inner))),
+                Next::Judge => return Poll::Ready(Ok(plan.answer(response.map(ResponseBody::inner)))),
+                Next::Tag(strength) => *this.holding = this.plan.take().map(|plan| Holding::boxed(plan, response, strength)),
+            }
+        }
+        poll_holding(this.holding, cx).map(Ok)
+    }
+}
+
+/// Out of line, so that what is polled for every response stays small.
+#[inline(never)]
+fn poll_holding<B: Body>(slot: &mut Option<Box<Holding<B>>>, cx: &mut Context<'_>) -> Poll<Response<ResponseBody<B>>> {
+    let Some(holding) = slot else { return Poll::Pending };
+    let outcome = ready!(holding.hold.poll(cx));
+    slot.take().map_or(Poll::Pending, |holding| Poll::Ready(holding.finish(outcome)))
+}
+
+/// What is to be done once the head is there.
+enum Next {
+    /// Send it.
+    Pass,
+    /// Evaluate the preconditions on what the handler said.
+    Judge,
+    /// Hold the content back for its tag first.
+    Tag(Strength),
+}
+
+impl Plan {
+    fn received<B: Body>(&self, response: &mut Response<B>) -> Next {
+        let headers = response.headers();
+        // What the handler said is all there is to say: the common case, and the one that must cost next to nothing.
+        if !(headers.contains_key(header::CACHE_CONTROL) && headers.contains_key(header::ETAG)) {
+            self.write_policy(response);
+            if let Tagging::Generate(strength) =
+                tagging::decide(self.config.entity_tags, self.may_be_coded, response.status(), response.headers())
+                && Hold::fits(response.body(), self.config.max_buffered)
+            {
+                return Next::Tag(strength);
+            }
+        }
+        if self.preconditions.is_some() { Next::Judge } else { Next::Pass }
+    }
+
+    fn write_policy<B>(&self, response: &mut Response<B>) {
+        let extensions = response.extensions();
+        let for_one = self.authorization || self.principal || extensions.get::<Principal>().is_some();
+        let own = extensions.get::<CacheDirectives>();
+        let subject = Subject { status: response.status(), headers: response.headers(), own, for_one };
+        let Decision::Write { rendered, made_private } = self.config.policy.decide(self.candidates, &subject) else { return };
+        let headers = response.headers_mut();
+        if let Some(value) = &rendered.cache_control {
+            headers.insert(header::CACHE_CONTROL, value.clone());
+        }
+        if let Some(expiry) = rendered.expires.and_then(|after| self.config.clock.now().checked_add(after)) {
+            headers.insert(header::EXPIRES, http_date::render(expiry));
+        }
+        // A browser keeps a private answer too, and the next person at it must not get it without asking.
+        if made_private && rendered.reusable {
+            for (name, present) in [(header::AUTHORIZATION, self.authorization), (header::COOKIE, self.cookie)] {
+                if present {
+                    add_vary(headers, &[name]);
+                }
+            }
+        }
+    }
+
+    /// Evaluates the preconditions on what would be sent. A status other than 200 comes before them (§13.2.1), or is the handler's own
+    /// answer to them.
+    fn answer<B: Body>(&self, response: Response<ResponseBody<B>>) -> Response<ResponseBody<B>> {
+        let Some(preconditions) = self.preconditions.as_deref().filter(|_| response.status() == StatusCode::OK) else {
+            return response;
+        };
+        let method = if self.head { Method::HEAD } else { Method::GET };
+        match preconditions.judge(&method, Current::from_headers(response.headers())) {
+            Evaluation::Proceed => response,
+            Evaluation::NotModified => not_modified(response.into_parts().0),
+            Evaluation::PreconditionFailed => precondition_failed(response.into_parts().0),
+        }
+    }
+}
+
+impl<B: Body> Holding<B> {
+    fn boxed(plan: Plan, response: Response<B>, strength: Strength) -> Box<Self> {
+        let (parts, body) = response.into_parts();
+        let hold = Hold::new(body, plan.config.max_buffered);
+        Box::new(Self { plan, parts, strength, hold })
+    }
+
+    fn finish(self, outcome: Outcome<B::Error>) -> Response<ResponseBody<B>> {
+        let Self { plan, mut parts, strength, hold } = self;
+        match outcome {
+            Outcome::Complete(_) => {
+                let tag = EntityTag::generate(hold.content(), strength);
+                parts.headers.insert(header::ETAG, tag.into());
+            }
+            Outcome::LetGo => {
+                event!(DEBUG, "no entity tag: the response is a stream or over the limit", held = hold.content().len())
+            }
+            Outcome::Failed(_) => {
+                // Nothing is known of content that never came whole; the client is to see it fail as it would have.
+                event!(WARN, "the response body failed while its entity tag was made", held = hold.content().len());
+                return Response::from_parts(parts, hold.release(outcome));
+            }
+        }
+        plan.answer(Response::from_parts(parts, hold.release(outcome)))
+    }
+}
+
+/// What describes the content, and goes when the content goes. The digests have no names in `http`.
+const REPRESENTATION: [HeaderName; 11] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    header::CONTENT_RANGE,
+    header::CONTENT_DISPOSITION,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
+];
+
+/// The 304 for a 200.
+///
+/// Of the representation's fields only Content-Location, Date, ETag, Vary, Cache-Control and Expires stay, and Last-Modified where there
+/// is no ETag ([RFC 9110 §15.4.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5)). Fields that are not about the
+/// representation stay as well: Set-Cookie renews a session, a script may not read a 304 without its Access-Control fields, and a
+/// security policy must reach the stored page when it changes.
+fn not_modified<B: Body>(mut parts: Parts) -> Response<ResponseBody<B>> {
+    event!(DEBUG, "not modified");
+    for name in &REPRESENTATION {
+        parts.headers.remove(name);
+    }
+    if parts.headers.contains_key(header::ETAG) {
+        parts.headers.remove(header::LAST_MODIFIED);
+    }
+    parts.status = StatusCode::NOT_MODIFIED;
+    Response::from_parts(parts, ResponseBody::layer(LayerBody::empty()))
+}
+
+/// The 412 for a 200. What spoke of the representation is gone; what did not (cookies, Access-Control fields) stays.
+fn precondition_failed<B: Body>(mut parts: Parts) -> Response<ResponseBody<B>> {
+    event!(DEBUG, "precondition failed");
+    let (problem, body) = precondition::refusal().into_http_response::<B>().into_parts();
+    let validators = [header::ETAG, header::LAST_MODIFIED, header::EXPIRES, header::CONTENT_LOCATION, header::ACCEPT_RANGES];
+    for name in REPRESENTATION.iter().chain(&validators) {
+        parts.headers.remove(name);
+    }
+    for (name, value) in &problem.headers {
+        parts.headers.insert(name, value.clone());
+    }
+    parts.extensions.extend(problem.extensions);
+    parts.status = problem.status;
+    Response::from_parts(parts, ResponseBody::layer(body))
+}
+
+impl<F, B: Body> fmt::Debug for ResponseFuture<F, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

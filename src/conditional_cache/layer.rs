@@ -1,0 +1,61 @@
+use std::sync::Arc;
+
+use tower_layer::Layer;
+
+use super::{config::Config, policy::CachePolicy, service::ConditionalCache, tagging::EntityTags};
+use crate::core::{Clock, SharedClock};
+
+/// Answers conditional requests, tags responses and writes their `Cache-Control`. See the [module](self::super) for the rules.
+///
+/// Cloning is a reference count.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct ConditionalCacheLayer {
+    config: Arc<Config>,
+}
+
+impl ConditionalCacheLayer {
+    /// A layer that tags what it can within 256 KiB and writes no more than the defaults of [`CachePolicy`].
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets what is written into `Cache-Control` and `Expires`.
+    pub fn policy(mut self, policy: CachePolicy) -> Self {
+        self.config_mut().policy = policy;
+        self
+    }
+
+    /// Sets the clock from which `Expires` is told; the system's if none is given.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.config_mut().clock = SharedClock::new(clock);
+        self
+    }
+
+    /// Sets how many bytes of a response may be held back to make its entity tag; 256 KiB if not set. A larger response is streamed and
+    /// gets no tag.
+    ///
+    /// Every request in progress may hold this much.
+    pub fn max_buffered(mut self, bytes: usize) -> Self {
+        self.config_mut().max_buffered = bytes;
+        self
+    }
+
+    /// Sets whether and how entity tags are made.
+    pub fn entity_tags(mut self, setting: EntityTags) -> Self {
+        self.config_mut().entity_tags = setting;
+        self
+    }
+
+    fn config_mut(&mut self) -> &mut Config {
+        Arc::make_mut(&mut self.config)
+    }
+}
+
+impl<S> Layer<S> for ConditionalCacheLayer {
+    type Service = ConditionalCache<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ConditionalCache::new(inner, Arc::clone(&self.config))
+    }
+}

@@ -1,0 +1,166 @@
+//! Entity tags, conditional requests and `Cache-Control`, so that what a client has is not sent again and what it must not keep is not
+//! kept.
+//!
+//! # Rules
+//!
+//! 1. A 200 to GET without `ETag` gets one, made from its content: SHA-256 cut to 128 bits
+//!    ([RFC 9110 §8.8.3](https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3)). The handler's own `ETag` and `Last-Modified` always win.
+//!    Event streams, `no-store`, `no-transform`, empty and larger responses are left as they are.
+//! 2. To make the tag the content is held back, up to [`max_buffered`](ConditionalCacheLayer::max_buffered). A response whose size is
+//!    unknown is held only as long as it is ready; the moment it lets us wait, it is streamed. What is known to be too large is never held.
+//! 3. The tag is weak if the client accepts a content coding and the response has none, so that under a compressing layer the plain and
+//!    the compressed content are never strongly equal ([RFC 9110 §8.8.3.3](https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.3)).
+//! 4. `If-Match`, `If-Unmodified-Since`, `If-None-Match` and `If-Modified-Since` of GET and HEAD are evaluated on a 200, in the order of
+//!    [RFC 9110 §13.2.2](https://www.rfc-editor.org/rfc/rfc9110#section-13.2.2); the answer is the 200, a 304 or a 412.
+//! 5. A 304 has no content and none of the fields that describe it
+//!    ([RFC 9110 §15.4.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5)).
+//! 6. Other methods pass untouched, for when their answer is there, their work is done. A handler asks [`Preconditions`] *before* it
+//!    writes.
+//! 7. HEAD has no content to hash. It is answered with the handler's validators; a tag is made only where the content is still there, as
+//!    for a GET handler of axum, which strips it further out.
+//! 8. `Cache-Control` and `Expires` are written on answers to GET and HEAD that have none, by [`CachePolicy`]
+//!    ([RFC 9111 §5.2](https://www.rfc-editor.org/rfc/rfc9111#section-5.2)).
+//!
+//! # Example
+//!
+//! ```
+//! use donjon::conditional_cache::ConditionalCacheLayer;
+//! use http::{Request, Response};
+//! use http_body_util::{Empty, Full};
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! let service = ServiceBuilder::new()
+//!     .layer(ConditionalCacheLayer::new())
+//!     .service(service_fn(|_: Request<Empty<bytes::Bytes>>| async {
+//!         Ok::<_, std::convert::Infallible>(Response::new(Full::new(bytes::Bytes::from("hello"))))
+//!     }));
+//!
+//! let first = service.clone().oneshot(Request::get("/").body(Empty::new()).unwrap()).await.unwrap();
+//! let tag = first.headers()["etag"].clone();
+//! let again = Request::get("/").header("if-none-match", tag).body(Empty::new()).unwrap();
+//! assert_eq!(service.oneshot(again).await.unwrap().status(), 304);
+//! # });
+//! ```
+//!
+//! # Customised
+//!
+//! ```
+//! use std::time::Duration;
+//! use donjon::conditional_cache::{CacheControl, CachePolicy, CacheRule, ConditionalCacheLayer, EntityTags};
+//!
+//! let prices = CacheControl::new()
+//!     .with_public()
+//!     .with_max_age(Duration::from_secs(30))
+//!     .with_stale_while_revalidate(Duration::from_secs(300));
+//! let layer = ConditionalCacheLayer::new()
+//!     .policy(
+//!         CachePolicy::builder()
+//!             .rule(CacheRule::new(CacheControl::versioned()).path("/assets/**"))
+//!             .rule(CacheRule::new(prices).path("/prices/*").content_type("application/json"))
+//!             .build()?,
+//!     )
+//!     .max_buffered(1024 * 1024)
+//!     .entity_tags(EntityTags::Weak);
+//! # Ok::<_, donjon::conditional_cache::PolicyError>(())
+//! ```
+//!
+//! # Security
+//!
+//! A rule never makes an answer public that is meant for one reader: one to a request with `Authorization`, one with a
+//! [`Principal`](crate::Principal) beside it, one that sets a cookie. Such answers become `private`, and vary by `Authorization` and
+//! `Cookie` where they may be reused without asking. Errors are `no-store`. A path that a router and a cache might read differently
+//! fits no rule. What the layer cannot see it cannot protect: a handler that tells readers apart by other means, such as a client's
+//! address, must say `private` itself.
+//!
+//! A tag tells whether two contents are the same. Where that itself is a secret, answer with `no-store`, or set [`EntityTags::Off`].
+//!
+//! # Ordering
+//!
+//! Inside `TokenAuth`, so that the principal is known, and inside `ErrorMapping`, which renders the 412. A compressing layer may stand on
+//! either side; further out is better, since then the tag is made before the work of compressing is done. Every other order is correct
+//! too: a principal is also found in the response.
+//!
+//! # Feature
+//!
+//! `conditional-cache`.
+
+mod body;
+mod cache_control;
+mod config;
+mod entity_tag;
+mod future;
+mod hold;
+mod http_date;
+mod layer;
+mod policy;
+mod precondition;
+mod service;
+mod tagging;
+mod validators;
+
+pub use self::{
+    body::ResponseBody,
+    cache_control::CacheControl,
+    entity_tag::{EntityTag, EntityTagError},
+    future::ResponseFuture,
+    layer::ConditionalCacheLayer,
+    policy::{CacheDirectives, CachePolicy, CachePolicyBuilder, CacheRule, PolicyError, PolicyErrorKind},
+    precondition::{Evaluation, Preconditions},
+    service::ConditionalCache,
+    tagging::EntityTags,
+    validators::Validators,
+};
+
+/// What the fuzz targets call: each parser of bytes from outside, with what must hold of its result.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing {
+    use http::{HeaderMap, HeaderValue, Method, header};
+
+    use super::{CacheControl, EntityTag, Evaluation, Preconditions, Validators, entity_tag, http_date, policy};
+
+    /// What is read as a tag is a tag when read alone, and lists hold no more tags than quotes.
+    pub fn entity_tag(data: &[u8]) {
+        if let Ok(tag) = EntityTag::parse(data) {
+            assert_eq!(HeaderValue::from(&tag).as_bytes(), data);
+            assert!(tag.weakly_equals(&tag));
+        }
+        let quotes = data.iter().filter(|byte| **byte == b'"').count();
+        assert!(entity_tag::list(data).count() * 2 <= quotes);
+    }
+
+    /// What is read and written is read the same again.
+    pub fn cache_control(data: &[u8]) {
+        let read = CacheControl::parse(data);
+        assert_eq!(CacheControl::parse(HeaderValue::from(&read).as_bytes()), read);
+    }
+
+    /// A date that is read and written is the same.
+    pub fn http_date(data: &[u8]) {
+        if let Some(time) = http_date::parse(data) {
+            assert_eq!(http_date::parse(http_date::render(time).as_bytes()), Some(time));
+        }
+    }
+
+    /// A pattern and a path, apart by a line feed.
+    pub fn path_pattern(data: &[u8]) {
+        if let Some((pattern, path)) = std::str::from_utf8(data).ok().and_then(|text| text.split_once('\n')) {
+            policy::fuzz_path(pattern, path);
+        }
+    }
+
+    /// A write is never answered by "not modified".
+    pub fn preconditions(data: &[u8]) {
+        let names = [header::IF_MATCH, header::IF_UNMODIFIED_SINCE, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
+        let mut headers = HeaderMap::new();
+        for (line, name) in data.split(|byte| *byte == b'\n').zip(names.iter().cycle()) {
+            if let Ok(value) = HeaderValue::from_bytes(line) {
+                headers.append(name, value);
+            }
+        }
+        let preconditions = Preconditions::from_headers(&headers);
+        let current = Validators::existing().with_entity_tag(EntityTag::of(b"x"));
+        assert_ne!(preconditions.evaluate(&Method::PUT, &current), Evaluation::NotModified);
+    }
+}

@@ -1,0 +1,211 @@
+//! Which response may be kept, by whom and for how long: rules, and what holds when nobody said anything.
+
+mod error;
+mod pattern;
+mod rule;
+
+use std::{borrow::Cow, sync::Arc};
+
+use http::{HeaderMap, StatusCode, header};
+
+pub use self::{
+    error::{PolicyError, PolicyErrorKind},
+    rule::{CacheDirectives, CacheRule},
+};
+use self::{
+    pattern::PathPattern,
+    rule::{Compiled, Rendered},
+};
+
+/// What is written into `Cache-Control` and `Expires` of responses to GET and HEAD.
+///
+/// In this order, the first that speaks decides:
+///
+/// 1. a `Cache-Control` field of the handler;
+/// 2. [`CacheDirectives`] in the response's extensions;
+/// 3. an `Expires` field of the handler;
+/// 4. the rules, in the order added;
+/// 5. the defaults: errors (4xx, 5xx) are `no-store`; what is meant for one reader is `private, no-cache`; HTML is `no-cache`, kept but
+///    asked about at every use. Everything else stays as it is.
+///
+/// A response is **meant for one reader** if the request had an `Authorization` field, if there is a [`Principal`](crate::Principal) in
+/// the extensions of the request or of the response, or if it sets a cookie. A rule never lets a shared cache keep such a response:
+/// `public` and `s-maxage` fall away and `private` is added.
+///
+/// ```
+/// use std::time::Duration;
+/// use donjon::conditional_cache::{CacheControl, CachePolicy, CacheRule};
+///
+/// let minute = CacheControl::new().with_public().with_max_age(Duration::from_secs(60));
+/// let policy = CachePolicy::builder()
+///     .rule(CacheRule::new(CacheControl::versioned()).path("/assets/**"))
+///     .rule(CacheRule::new(minute).path("/api/prices").content_type("application/json"))
+///     .build()?;
+/// # Ok::<_, donjon::conditional_cache::PolicyError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct CachePolicy {
+    rules: Arc<[Compiled]>,
+    defaults: Defaults,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Defaults {
+    Safe,
+    Off,
+}
+
+impl Default for CachePolicy {
+    /// The defaults alone.
+    fn default() -> Self {
+        Self { rules: Arc::default(), defaults: Defaults::Safe }
+    }
+}
+
+impl CachePolicy {
+    /// Starts a policy without rules.
+    pub fn builder() -> CachePolicyBuilder {
+        CachePolicyBuilder { rules: Vec::new(), defaults: Defaults::Safe }
+    }
+
+    /// The rules whose path fits, found while the request is still at hand.
+    pub(super) fn candidates(&self, path: &str) -> Candidates {
+        if self.rules.is_empty() {
+            return Candidates(0);
+        }
+        let unambiguous = pattern::is_unambiguous(path);
+        let fits =
+            |patterns: &[PathPattern]| patterns.is_empty() || (unambiguous && patterns.iter().any(|one| one.matches(path)));
+        let bits = self.rules.iter().enumerate().filter(|(_, rule)| fits(&rule.paths));
+        Candidates(bits.fold(0, |set, (index, _)| set | 1 << index))
+    }
+
+    /// Decides what is written on a response.
+    pub(super) fn decide(&self, candidates: Candidates, response: &Subject<'_>) -> Decision<'_> {
+        let Subject { status, headers, own, for_one } = *response;
+        if status.is_informational() || headers.contains_key(header::CACHE_CONTROL) {
+            return Decision::Leave;
+        }
+        if let Some(own) = own {
+            return Decision::Write { rendered: Cow::Owned(Rendered::new(own)), made_private: false };
+        }
+        let for_one = for_one || headers.contains_key(header::SET_COOKIE);
+        if headers.contains_key(header::EXPIRES) {
+            return if for_one && self.defaults == Defaults::Safe { Decision::private(&PRIVATE) } else { Decision::Leave };
+        }
+        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let mut rules = self.rules.iter().enumerate().filter(|(index, _)| candidates.0 >> index & 1 == 1);
+        match rules.find(|(_, rule)| rule.fits(status, content_type)) {
+            Some((_, rule)) if for_one => Decision::private(&rule.for_one),
+            Some((_, rule)) => Decision::Write { rendered: Cow::Borrowed(&rule.for_all), made_private: false },
+            None if self.defaults == Defaults::Safe => by_default(status, content_type, for_one),
+            None => Decision::Leave,
+        }
+    }
+}
+
+static NO_STORE: Rendered = Rendered::fixed("no-store");
+static NO_CACHE: Rendered = Rendered::fixed("no-cache");
+static PRIVATE: Rendered = Rendered::fixed("private");
+static PRIVATE_NO_CACHE: Rendered = Rendered::fixed("private, no-cache");
+
+fn by_default(status: StatusCode, content_type: &str, for_one: bool) -> Decision<'static> {
+    // A 304 amends what is stored (RFC 9111 §3.2): what its 200 said is not to be overwritten by a default.
+    if status == StatusCode::NOT_MODIFIED {
+        return Decision::Leave;
+    }
+    if status.is_client_error() || status.is_server_error() {
+        return Decision::Write { rendered: Cow::Borrowed(&NO_STORE), made_private: false };
+    }
+    if for_one {
+        return Decision::private(&PRIVATE_NO_CACHE);
+    }
+    let essence = pattern::essence(content_type);
+    let html = ["text/html", "application/xhtml+xml"].iter().any(|html| html.eq_ignore_ascii_case(essence));
+    if html && status.is_success() {
+        return Decision::Write { rendered: Cow::Borrowed(&NO_CACHE), made_private: false };
+    }
+    Decision::Leave
+}
+
+/// A set of rules, by their index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Candidates(u64);
+
+/// As many as [`Candidates`] has bits: it travels with every request, and a list would be an allocation.
+const MOST_RULES: usize = 64;
+
+/// What a decision is made from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subject<'a> {
+    pub(super) status: StatusCode,
+    pub(super) headers: &'a HeaderMap,
+    /// The handler's own word.
+    pub(super) own: Option<&'a CacheDirectives>,
+    /// Whether the answer is meant for the one who asked.
+    pub(super) for_one: bool,
+}
+
+/// What is to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Decision<'a> {
+    Leave,
+    Write {
+        rendered: Cow<'a, Rendered>,
+        /// Whether the policy itself reserved the response to its reader.
+        made_private: bool,
+    },
+}
+
+impl<'a> Decision<'a> {
+    fn private(rendered: &'a Rendered) -> Self {
+        Self::Write { rendered: Cow::Borrowed(rendered), made_private: true }
+    }
+}
+
+/// Builds a [`CachePolicy`]; see there for an example.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct CachePolicyBuilder {
+    rules: Vec<CacheRule>,
+    defaults: Defaults,
+}
+
+impl CachePolicyBuilder {
+    /// Adds a rule behind those already there.
+    pub fn rule(mut self, rule: CacheRule) -> Self {
+        self.rules.push(rule);
+        self
+    }
+
+    /// Leaves out the defaults: what no rule speaks of stays as the handler sent it, errors and personal answers included.
+    pub fn dangerous_without_defaults(mut self) -> Self {
+        self.defaults = Defaults::Off;
+        self
+    }
+
+    /// The policy.
+    ///
+    /// # Errors
+    ///
+    /// If a pattern, a range or the directives of a rule make no sense, or if there are more than 64 rules; see [`PolicyErrorKind`].
+    pub fn build(self) -> Result<CachePolicy, PolicyError> {
+        let count = self.rules.len();
+        if count > MOST_RULES {
+            return Err(PolicyError::new(PolicyErrorKind::TooManyRules, MOST_RULES, count.to_string()));
+        }
+        let rules = self.rules.into_iter().enumerate().map(|(index, rule)| rule.compile(index));
+        Ok(CachePolicy { rules: rules.collect::<Result<_, _>>()?, defaults: self.defaults })
+    }
+}
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(fuzzing)]
+pub(super) fn fuzz_path(pattern: &str, path: &str) {
+    let _ = pattern::is_unambiguous(path);
+    if let Some(compiled) = PathPattern::parse(pattern) {
+        assert!(!compiled.matches(path) || path.starts_with('/'));
+    }
+}

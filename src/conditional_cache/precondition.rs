@@ -1,0 +1,276 @@
+//! Preconditions, [RFC 9110 §13](https://www.rfc-editor.org/rfc/rfc9110#section-13).
+
+use std::time::SystemTime;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+
+use super::{
+    entity_tag::{Comparison, list},
+    http_date,
+    validators::{Current, Validators, only},
+};
+use crate::core::{Problem, header::trim_ows};
+
+/// The conditions that a request sets: `If-Match`, `If-Unmodified-Since`, `If-None-Match`, `If-Modified-Since`.
+///
+/// The layer evaluates them itself for GET and HEAD. Before a write only the handler knows the current state, so the handler asks, and
+/// does so before it changes anything:
+///
+/// ```
+/// use donjon::{Problem, conditional_cache::{EntityTag, Preconditions, Validators}};
+/// use http::{HeaderMap, Method};
+///
+/// fn put(headers: &HeaderMap, revision: u32) -> Result<u32, Problem> {
+///     let tag = EntityTag::strong(revision.to_string()).map_err(|_| Problem::new(http::StatusCode::INTERNAL_SERVER_ERROR))?;
+///     Preconditions::from_headers(headers).guard(&Method::PUT, &Validators::existing().with_entity_tag(tag))?;
+///     Ok(revision + 1)
+/// }
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("if-match", "\"6\"".parse().unwrap());
+/// assert_eq!(put(&headers, 6).unwrap(), 7);
+/// assert_eq!(put(&headers, 7).unwrap_err().status(), 412);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preconditions {
+    if_match: Option<Tags>,
+    if_unmodified_since: Option<SystemTime>,
+    if_none_match: Option<Tags>,
+    if_modified_since: Option<SystemTime>,
+}
+
+/// What [`Preconditions::evaluate`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Evaluation {
+    /// Nothing stands against the method: perform it.
+    Proceed,
+    /// 304: the client already has what it asks for. Only GET and HEAD are answered so.
+    NotModified,
+    /// 412: the resource is not in the state that the client supposes. Nothing must be changed.
+    PreconditionFailed,
+}
+
+impl Preconditions {
+    /// Reads the four fields.
+    ///
+    /// Never fails: a date that is malformed, repeated or a list is ignored, as
+    /// [§13.1.3](https://www.rfc-editor.org/rfc/rfc9110#section-13.1.3) and
+    /// [§13.1.4](https://www.rfc-editor.org/rfc/rfc9110#section-13.1.4) require; an element that is no entity tag matches nothing. `*`
+    /// means any representation only when it is the whole value.
+    #[must_use]
+    pub fn from_headers(headers: &HeaderMap) -> Self {
+        Self {
+            if_match: Tags::of(headers, &header::IF_MATCH),
+            if_unmodified_since: date(headers, &header::IF_UNMODIFIED_SINCE),
+            if_none_match: Tags::of(headers, &header::IF_NONE_MATCH),
+            if_modified_since: date(headers, &header::IF_MODIFIED_SINCE),
+        }
+    }
+
+    /// The same, or nothing for a request without any of the fields: as small as can be, since it waits beside every request.
+    pub(super) fn boxed(headers: &HeaderMap) -> Option<Box<Self>> {
+        let any = headers.contains_key(header::IF_NONE_MATCH)
+            || headers.contains_key(header::IF_MODIFIED_SINCE)
+            || headers.contains_key(header::IF_MATCH)
+            || headers.contains_key(header::IF_UNMODIFIED_SINCE);
+        any.then(|| Box::new(Self::from_headers(headers)))
+    }
+
+    /// Whether the request sets no condition that can be evaluated.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self { if_match, if_unmodified_since, if_none_match, if_modified_since } = self;
+        if_match.is_none() && if_unmodified_since.is_none() && if_none_match.is_none() && if_modified_since.is_none()
+    }
+
+    /// Evaluates the conditions in the order of [RFC 9110 §13.2.2](https://www.rfc-editor.org/rfc/rfc9110#section-13.2.2).
+    ///
+    /// Ask only where the request would succeed without conditions: an answer other than 2xx comes first
+    /// ([§13.2.1](https://www.rfc-editor.org/rfc/rfc9110#section-13.2.1)), so a GET of what is missing is a 404, not a 412. CONNECT,
+    /// OPTIONS and TRACE select no representation, and their conditions are ignored.
+    #[must_use]
+    pub fn evaluate(&self, method: &Method, current: &Validators) -> Evaluation {
+        self.judge(method, current.into())
+    }
+
+    pub(super) fn judge(&self, method: &Method, current: Current<'_>) -> Evaluation {
+        if matches!(*method, Method::CONNECT | Method::OPTIONS | Method::TRACE) {
+            return Evaluation::Proceed;
+        }
+        let reads = matches!(*method, Method::GET | Method::HEAD);
+        let last_modified = current.last_modified;
+        // Steps 1 and 2.
+        let as_supposed = match &self.if_match {
+            Some(tags) => tags.match_any(current, Comparison::Strong),
+            None => !is_later(last_modified, self.if_unmodified_since),
+        };
+        if !as_supposed {
+            return Evaluation::PreconditionFailed;
+        }
+        // Steps 3 and 4.
+        match &self.if_none_match {
+            Some(tags) if tags.match_any(current, Comparison::Weak) => {
+                if reads {
+                    Evaluation::NotModified
+                } else {
+                    Evaluation::PreconditionFailed
+                }
+            }
+            None if reads && is_known_by(last_modified, self.if_modified_since) => Evaluation::NotModified,
+            _ => Evaluation::Proceed,
+        }
+    }
+
+    /// Refuses what must not be performed: the 412 as a [`Problem`] that a handler can return.
+    ///
+    /// [`Evaluation::NotModified`] is no refusal; the layer makes the 304 out of the handler's answer.
+    ///
+    /// # Errors
+    ///
+    /// If [`evaluate`](Self::evaluate) says [`Evaluation::PreconditionFailed`].
+    pub fn guard(&self, method: &Method, current: &Validators) -> Result<(), Problem> {
+        match self.evaluate(method, current) {
+            Evaluation::PreconditionFailed => Err(refusal()),
+            Evaluation::Proceed | Evaluation::NotModified => Ok(()),
+        }
+    }
+}
+
+/// The 412. Nothing in it tells the current tag: who may not read the resource must not learn its state by writing.
+pub(super) fn refusal() -> Problem {
+    Problem::new(StatusCode::PRECONDITION_FAILED)
+        .with_detail("The resource is not in the state that the request requires. Read it again before you repeat the request.")
+}
+
+/// Step 2: a change after the date. Without either there is nothing to compare, and the field is ignored (§13.1.4).
+fn is_later(last_modified: Option<SystemTime>, date: Option<SystemTime>) -> bool {
+    last_modified.zip(date).is_some_and(|(changed, date)| changed > date)
+}
+
+/// Step 4: no change after the date (§13.1.3).
+fn is_known_by(last_modified: Option<SystemTime>, date: Option<SystemTime>) -> bool {
+    last_modified.zip(date).is_some_and(|(changed, date)| changed <= date)
+}
+
+fn date(headers: &HeaderMap, name: &HeaderName) -> Option<SystemTime> {
+    http_date::parse(only(headers, name)?.as_bytes())
+}
+
+/// `"*" / #entity-tag`, kept as received: most requests have no use for the parsed form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Tags {
+    Any,
+    Listed { first: HeaderValue, more: Vec<HeaderValue> },
+}
+
+impl Tags {
+    fn of(headers: &HeaderMap, name: &HeaderName) -> Option<Self> {
+        let mut lines = headers.get_all(name).iter().cloned();
+        let first = lines.next()?;
+        let more: Vec<_> = lines.collect();
+        let any = more.is_empty() && trim_ows(first.as_bytes()) == b"*";
+        Some(if any { Self::Any } else { Self::Listed { first, more } })
+    }
+
+    fn match_any(&self, current: Current<'_>, comparison: Comparison) -> bool {
+        match self {
+            Self::Any => current.exists,
+            Self::Listed { first, more } => current.tag.is_some_and(|current| {
+                let mut tags = std::iter::once(first).chain(more).flat_map(|line| list(line.as_bytes()));
+                tags.any(|tag| tag.equals(current, comparison))
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conditional_cache::EntityTag;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    const EARLIER: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
+    const SAME: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    const LATER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
+
+    fn current() -> Validators {
+        Validators::existing()
+            .with_entity_tag(EntityTag::strong("a").unwrap())
+            .with_last_modified(UNIX_EPOCH + Duration::from_secs(784_111_777))
+    }
+
+    #[track_caller]
+    fn evaluated(method: &Method, current: &Validators, fields: &[(&'static str, &str)]) -> Evaluation {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, value.parse().unwrap());
+        }
+        Preconditions::from_headers(&headers).evaluate(method, current)
+    }
+
+    #[test]
+    fn traps() {
+        use Evaluation::{NotModified, PreconditionFailed, Proceed};
+        let strong = current();
+        let weak = strong.clone().with_entity_tag(EntityTag::weak("a").unwrap());
+        let dated = Validators::existing().with_last_modified(UNIX_EPOCH + Duration::from_millis(784_111_777_999));
+        for (name, method, current, fields, expected) in [
+            ("no fields", Method::GET, &strong, &[][..], Proceed),
+            ("If-None-Match compares weakly", Method::GET, &weak, &[("if-none-match", "\"a\"")], NotModified),
+            ("If-Match compares strongly", Method::PUT, &weak, &[("if-match", "W/\"a\"")], PreconditionFailed),
+            (
+                "If-Match beats If-Unmodified-Since",
+                Method::PUT,
+                &strong,
+                &[("if-match", "\"a\""), ("if-unmodified-since", EARLIER)],
+                Proceed,
+            ),
+            (
+                "If-None-Match beats If-Modified-Since",
+                Method::GET,
+                &strong,
+                &[("if-none-match", "\"b\""), ("if-modified-since", SAME)],
+                Proceed,
+            ),
+            ("so does a malformed one", Method::GET, &strong, &[("if-none-match", "b"), ("if-modified-since", SAME)], Proceed),
+            (
+                "412 comes before 304",
+                Method::GET,
+                &strong,
+                &[("if-match", "\"b\""), ("if-none-match", "\"a\"")],
+                PreconditionFailed,
+            ),
+            ("a match on a write is a 412", Method::PUT, &strong, &[("if-none-match", "*")], PreconditionFailed),
+            ("create only", Method::PUT, &Validators::missing(), &[("if-none-match", "*")], Proceed),
+            ("update only", Method::PUT, &Validators::missing(), &[("if-match", "*")], PreconditionFailed),
+            ("a star in a list is no star", Method::PUT, &strong, &[("if-match", "*, \"b\"")], PreconditionFailed),
+            ("an empty list matches nothing", Method::PUT, &strong, &[("if-match", "")], PreconditionFailed),
+            (
+                "lists go over lines",
+                Method::GET,
+                &strong,
+                &[("if-none-match", "\"b\""), ("if-none-match", "W/\"a\"")],
+                NotModified,
+            ),
+            ("the same second is not a change", Method::GET, &strong, &[("if-modified-since", SAME)], NotModified),
+            ("a later date knows it too", Method::GET, &strong, &[("if-modified-since", LATER)], NotModified),
+            ("an earlier date does not", Method::GET, &strong, &[("if-modified-since", EARLIER)], Proceed),
+            ("fractions of a second do not count", Method::GET, &dated, &[("if-modified-since", SAME)], NotModified),
+            ("nor for a write", Method::PUT, &dated, &[("if-unmodified-since", SAME)], Proceed),
+            ("If-Modified-Since is for reads", Method::PUT, &strong, &[("if-modified-since", SAME)], Proceed),
+            ("two dates are ignored", Method::GET, &strong, &[("if-modified-since", SAME), ("if-modified-since", SAME)], Proceed),
+            ("no date is ignored", Method::PUT, &strong, &[("if-unmodified-since", "0")], Proceed),
+            ("nothing to compare with", Method::PUT, &Validators::existing(), &[("if-unmodified-since", EARLIER)], Proceed),
+            ("OPTIONS selects nothing", Method::OPTIONS, &strong, &[("if-match", "\"b\"")], Proceed),
+        ] {
+            assert_eq!(evaluated(&method, current, fields), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_refusal_tells_nothing_of_the_resource() {
+        assert!(!refusal().to_json().contains("\"a\""));
+        assert_eq!(refusal().status(), 412);
+    }
+}

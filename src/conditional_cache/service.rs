@@ -1,0 +1,70 @@
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, header};
+use http_body::Body;
+use tower_service::Service;
+
+use super::{
+    body::ResponseBody,
+    config::Config,
+    future::{Plan, ResponseFuture},
+    precondition::Preconditions,
+    tagging::accepts_coding,
+};
+use crate::core::Principal;
+
+/// The service that [`ConditionalCacheLayer`](super::ConditionalCacheLayer) makes.
+#[derive(Clone, Debug)]
+pub struct ConditionalCache<S> {
+    inner: S,
+    config: Arc<Config>,
+}
+
+impl<S> ConditionalCache<S> {
+    pub(super) fn new(inner: S, config: Arc<Config>) -> Self {
+        Self { inner, config }
+    }
+
+    /// What the response will be judged by. Only GET and HEAD: after any other method the work is done, and no condition can undo it.
+    fn plan<B>(&self, request: &Request<B>) -> Option<Plan> {
+        let head = match *request.method() {
+            Method::GET => false,
+            Method::HEAD => true,
+            _ => return None,
+        };
+        let headers = request.headers();
+        Some(Plan {
+            head,
+            preconditions: Preconditions::boxed(headers),
+            candidates: self.config.policy.candidates(request.uri().path()),
+            authorization: headers.contains_key(header::AUTHORIZATION),
+            cookie: headers.contains_key(header::COOKIE),
+            principal: request.extensions().get::<Principal>().is_some(),
+            may_be_coded: accepts_coding(headers),
+            config: Arc::clone(&self.config),
+        })
+    }
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for ConditionalCache<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ResBody: Body<Data: From<Bytes>>,
+{
+    type Response = Response<ResponseBody<ResBody>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, ResBody>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let plan = self.plan(&request);
+        ResponseFuture::new(self.inner.call(request), plan)
+    }
+}

@@ -1,0 +1,139 @@
+use std::{
+    error::Error,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::{chain::Chain, guard::guard, upstream::BoxError};
+use crate::{LayerBody, core::trace::event};
+
+pin_project! {
+    /// The response body of [`ErrorMapping`](super::ErrorMapping): the inner body, observed, or a rendered problem.
+    ///
+    /// Frames, trailers and size hints pass. An error of the inner body passes as a [`BodyError`], and a panic of it becomes one, so that
+    /// the server cuts the message instead of losing the connection's task or ending it as if it were whole.
+    pub struct ResponseBody<B> {
+        #[pin]
+        state: State<B>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<B> {
+        Flowing { #[pin] body: LayerBody<B> },
+        Ended,
+    }
+}
+
+impl<B> ResponseBody<B> {
+    pub(super) fn inner(body: B) -> Self {
+        Self { state: State::Flowing { body: LayerBody::inner(body) } }
+    }
+
+    pub(super) fn full(bytes: impl Into<Bytes>) -> Self {
+        Self { state: State::Flowing { body: LayerBody::full(bytes) } }
+    }
+}
+
+impl<B> Body for ResponseBody<B>
+where
+    B: Body<Data: From<Bytes>, Error: Into<BoxError>>,
+{
+    type Data = B::Data;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, BodyError>>> {
+        let mut this = self.project();
+        let StateProj::Flowing { body } = this.state.as_mut().project() else { return Poll::Ready(None) };
+        match guard(|| body.poll_frame(cx)) {
+            Ok(polled) => Poll::Ready(ready!(polled).map(|frame| frame.map_err(BodyError::failed))),
+            Err(_panicked) => {
+                let _ = guard(|| this.state.set(State::Ended));
+                Poll::Ready(Some(Err(BodyError(Kind::Panicked))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.state {
+            State::Flowing { body } => body.is_end_stream(),
+            State::Ended => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.state {
+            State::Flowing { body } => body.size_hint(),
+            State::Ended => SizeHint::with_exact(0),
+        }
+    }
+}
+
+impl<B> fmt::Debug for ResponseBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.state {
+            State::Flowing { body } => f.debug_tuple("ResponseBody").field(body).finish(),
+            State::Ended => f.write_str("ResponseBody::Ended"),
+        }
+    }
+}
+
+/// The body of a response failed after its head was sent.
+///
+/// The error of the inner body is the [`source`](Error::source); this type's own texts do not repeat it.
+pub struct BodyError(Kind);
+
+enum Kind {
+    Failed(BoxError),
+    Panicked,
+}
+
+impl BodyError {
+    #[cold]
+    fn failed(error: impl Into<BoxError>) -> Self {
+        match error.into().downcast::<Self>() {
+            // Of a stack of these layers the innermost has told it.
+            Ok(told) => *told,
+            Err(error) => {
+                let _ = guard(|| event!(ERROR, "the body of a response failed", error = Chain(&*error)));
+                Self(Kind::Failed(error))
+            }
+        }
+    }
+
+    /// Whether the body panicked; there is no source then.
+    #[must_use]
+    pub fn is_panic(&self) -> bool {
+        matches!(self.0, Kind::Panicked)
+    }
+}
+
+impl fmt::Debug for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BodyError").field("panic", &self.is_panic()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Kind::Failed(_) => "the response body failed",
+            Kind::Panicked => "the response body panicked",
+        })
+    }
+}
+
+impl Error for BodyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0 {
+            Kind::Failed(error) => Some(&**error),
+            Kind::Panicked => None,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+use std::{error::Error, fmt, sync::Arc, time::Duration};
+
+use tower_layer::Layer;
+
+use super::{cause::Role, config::Config, service::ErrorMapping};
+use crate::Problem;
+
+/// Puts [`ErrorMapping`] around a service.
+///
+/// The settings are shared by every service that one layer makes.
+///
+/// ```
+/// use bytes::Bytes;
+/// use donjon::{Retryability, error_mapping::ErrorMappingLayer};
+/// use http::{Request, Response};
+/// use http_body_util::Full;
+/// use tower::{ServiceExt as _, service_fn, Layer as _};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let broken = service_fn(|_: Request<()>| async { Err::<Response<Full<Bytes>>, _>(std::io::Error::other("disk on fire")) });
+/// let response = ErrorMappingLayer::new().layer(broken).oneshot(Request::new(())).await.unwrap();
+/// assert_eq!(response.status(), 500);
+/// assert_eq!(response.headers()["content-type"], "application/problem+json");
+/// assert_eq!(response.extensions().get(), Some(&Retryability::Never));
+/// # });
+/// ```
+#[derive(Clone, Default)]
+pub struct ErrorMappingLayer {
+    config: Config,
+}
+
+impl ErrorMappingLayer {
+    /// An origin that says `Retry-After: 1` with every 503 of its own.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether this server answers for itself, the default, or for others.
+    #[must_use]
+    pub fn role(mut self, role: Role) -> Self {
+        self.config.role = role;
+        self
+    }
+
+    /// How long a client should wait after a 503 of this layer's making; sent as whole seconds, rounded up. One second if not set.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.config.retry_after = wait;
+        self
+    }
+
+    /// Answers an error of type `E`, wherever it is in the source chain, with a problem of one's own.
+    ///
+    /// Own mappings come before what the layer knows by itself. In a chain the outermost error that has one decides; of two mappings for
+    /// one type the first. A mapping that panics answers a fixed 500.
+    #[must_use]
+    pub fn map<E>(mut self, to_problem: impl Fn(&E) -> Problem + Send + Sync + 'static) -> Self
+    where
+        E: Error + 'static,
+    {
+        self.config.mappings.push(Arc::new(move |error| error.downcast_ref::<E>().map(&to_problem)));
+        self
+    }
+}
+
+impl<S> Layer<S> for ErrorMappingLayer {
+    type Service = ErrorMapping<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ErrorMapping::new(inner, self.config.clone())
+    }
+}
+
+impl fmt::Debug for ErrorMappingLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ErrorMappingLayer").field("config", &self.config).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_not_shared_with_the_layer_they_were_made_from() {
+        let origin = ErrorMappingLayer::new();
+        let gateway = origin.clone().role(Role::Gateway).map::<std::io::Error>(|_| Problem::new(http::StatusCode::CONFLICT));
+        assert_eq!(format!("{origin:?}"), "ErrorMappingLayer { config: Config { role: Origin, retry_after: 1s, mappings: 0 } }");
+        assert_eq!(
+            format!("{gateway:?}"),
+            "ErrorMappingLayer { config: Config { role: Gateway, retry_after: 1s, mappings: 1 } }"
+        );
+    }
+}

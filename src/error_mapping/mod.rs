@@ -1,0 +1,128 @@
+//! Turns every error and every panic beneath it into one right answer: a status, a problem in the form that the client reads, and
+//! whether the client may try again.
+//!
+//! # Rules
+//! 1. An error of the inner service becomes a response, so `timeout`, `load_shed`, `buffer` and `concurrency_limit` stand beneath this
+//!    layer without an adapter; its own error is [`Infallible`](std::convert::Infallible).
+//! 2. 502 and 504 are only said of an upstream ([RFC 9110 §15.6.3, §15.6.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.6.3)):
+//!    beneath an error of hyper-util's client or beneath [`UpstreamError`]. The same `io::Error` from a disk or a database is 500.
+//!    [`Cause`] lists what is told apart.
+//! 3. Every error says whether to try again, in [`Retryability`](crate::Retryability)'s three words, in its text, as the member
+//!    `retry`, and in the response's extensions. After a 500 never: the work may be half done.
+//! 4. A panic in the call, in its future or in a mapping is a fixed 500. A panic while the body streams cuts the message, so that the
+//!    client sees that it is incomplete; a failure of the body is never turned into a clean end.
+//! 5. The form follows `Accept` ([RFC 9110 §12.5.1](https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1)): `application/problem+json`
+//!    ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)), HTML or plain text. Where nothing fits the answer is JSON, which §12.5.1
+//!    permits: an error in another form is worth more than a 406 about the error.
+//! 6. A response that carries a [`Problem`](crate::Problem) in its extensions, from another layer or from a handler, is rendered anew
+//!    in that form with its status and its headers kept; only what described the replaced content goes. Every other response passes
+//!    untouched.
+//!
+//! # Example
+//! ```
+//! use axum::{Router, routing::get};
+//! use donjon::error_mapping::ErrorMappingLayer;
+//! use std::time::Duration;
+//! use tower::{ServiceBuilder, load_shed::LoadShedLayer, timeout::TimeoutLayer};
+//!
+//! let app: Router = Router::new().route("/", get(|| async { "hello" })).layer(
+//!     ServiceBuilder::new()
+//!         .layer(ErrorMappingLayer::new())
+//!         .layer(LoadShedLayer::new())
+//!         .layer(TimeoutLayer::new(Duration::from_secs(10))),
+//! );
+//! ```
+//!
+//! # Customised
+//! A gateway that knows an error of its own:
+//!
+//! ```
+//! use donjon::{Problem, error_mapping::{ErrorMappingLayer, Role}};
+//! use http::StatusCode;
+//! use std::{fmt, time::Duration};
+//!
+//! #[derive(Debug)]
+//! struct OutOfCredit;
+//! # impl fmt::Display for OutOfCredit {
+//! #     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str("out of credit") }
+//! # }
+//! impl std::error::Error for OutOfCredit {}
+//!
+//! let layer = ErrorMappingLayer::new()
+//!     .role(Role::Gateway)
+//!     .retry_after(Duration::from_secs(5))
+//!     .map::<OutOfCredit>(|_| Problem::new(StatusCode::PAYMENT_REQUIRED).with_detail("Top up your account."));
+//! ```
+//!
+//! # Security
+//! - No text of an error, of a panic or of the request reaches a response: texts are this layer's own, or of a `Problem` that somebody
+//!   wrote for the client. Both are escaped in HTML, whose policy is `default-src 'none'`.
+//! - Every generated error is `Cache-Control: no-store`, so that a provoked error cannot be planted in a cache, and `nosniff`.
+//! - With the feature `tracing` one event tells each error with the texts of its source chain, and each panic with its text. Queries and
+//!   user information of URLs are cut out of them, controls are escaped and the length is bounded; what else an error puts into its
+//!   `Display` is in the log.
+//! - Panics are caught only where they unwind: not with `panic = "abort"`.
+//!
+//! # Ordering
+//! Outermost, above everything whose errors it maps and whose problems it renders. Two of them may be stacked: the outer one comes to the
+//! same answer.
+//!
+//! # Feature
+//! `error-mapping`.
+
+mod body;
+mod cause;
+mod chain;
+mod classify;
+mod config;
+mod future;
+mod guard;
+mod layer;
+mod negotiate;
+mod render;
+mod respond;
+mod service;
+mod upstream;
+
+pub use self::{
+    body::{BodyError, ResponseBody},
+    cause::{Cause, Role},
+    future::ResponseFuture,
+    layer::ErrorMappingLayer,
+    service::ErrorMapping,
+    upstream::UpstreamError,
+};
+
+/// What the fuzzer drives.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+#[allow(missing_docs, clippy::panic, reason = "a broken promise has to stop the fuzzer")]
+pub mod fuzzing {
+    use http::{HeaderMap, HeaderValue, header};
+
+    use super::{chain, negotiate::Form, render};
+
+    /// `Accept`, one field line for each line of `data`.
+    pub fn accept(data: &[u8]) {
+        let mut headers = HeaderMap::new();
+        for line in data.split(|byte| *byte == b'\n').take(100) {
+            if let Ok(value) = HeaderValue::from_bytes(line) {
+                headers.append(header::ACCEPT, value);
+            }
+        }
+        assert_eq!(Form::negotiate(&headers), Form::negotiate(&headers.clone()));
+    }
+
+    /// A text on its way into the page.
+    pub fn html_text(data: &[u8]) {
+        let mut page = String::new();
+        render::escape(&mut page, &String::from_utf8_lossy(data));
+        assert!(!page.contains(['<', '>', '"', '\'']));
+    }
+
+    /// A text on its way into the log.
+    pub fn log_text(data: &[u8]) {
+        let text = chain::scrub(&String::from_utf8_lossy(data));
+        assert!(!text.contains(char::is_control));
+    }
+}

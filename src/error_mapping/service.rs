@@ -1,0 +1,77 @@
+use std::{
+    convert::Infallible,
+    fmt,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use super::{
+    body::ResponseBody, classify::Failure, config::Config, future::ResponseFuture, guard::guard, negotiate::Wanted,
+    upstream::BoxError,
+};
+
+/// Answers the errors and panics of the service within; made by [`ErrorMappingLayer`](super::ErrorMappingLayer).
+///
+/// An inner service that fails to become ready fails the next call: [`poll_ready`](Service::poll_ready) says ready, and the call that it
+/// admits is answered with that error without reaching the inner service.
+///
+/// # Clone
+/// A clone starts without such a failure, since a clone of the inner service has to be polled anew too.
+pub struct ErrorMapping<S> {
+    inner: S,
+    config: Config,
+    unready: Option<Failure>,
+}
+
+impl<S> ErrorMapping<S> {
+    pub(super) fn new(inner: S, config: Config) -> Self {
+        Self { inner, config, unready: None }
+    }
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for ErrorMapping<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    S::Error: Into<BoxError>,
+{
+    type Response = Response<ResponseBody<ResBody>>;
+    type Error = Infallible;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        if self.unready.is_none() {
+            match guard(|| self.inner.poll_ready(cx)) {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(Ok(()))) => {}
+                Ok(Poll::Ready(Err(error))) => self.unready = Some(Failure::Error(error.into())),
+                Err(panicked) => self.unready = Some(panicked.into()),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let wanted = Wanted::of(&request);
+        if let Some(failure) = self.unready.take() {
+            return ResponseFuture::failed(failure, wanted, self.config.clone());
+        }
+        match guard(|| self.inner.call(request)) {
+            Ok(future) => ResponseFuture::running(future, wanted, self.config.clone()),
+            Err(_) => ResponseFuture::failed(Failure::Panic, wanted, self.config.clone()),
+        }
+    }
+}
+
+impl<S: Clone> Clone for ErrorMapping<S> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), config: self.config.clone(), unready: None }
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for ErrorMapping<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ErrorMapping").field("inner", &self.inner).field("config", &self.config).finish_non_exhaustive()
+    }
+}

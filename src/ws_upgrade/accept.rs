@@ -1,0 +1,103 @@
+//! The hand-off between layer and handler: the handshake on the way in, the acceptance on the way out.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use http::{HeaderValue, Request, Response, StatusCode};
+
+use super::{
+    rejection::{WsRejection, WsRejectionKind},
+    socket::WsSocket,
+};
+use crate::core::LayerBody;
+
+pub(super) type Handler = Box<dyn FnOnce(WsSocket) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+/// A validated opening handshake, waiting for the handler's decision.
+///
+/// The layer leaves it in the request's extensions. As an axum handler's argument it is extracted; elsewhere
+/// [`from_request`](Self::from_request) takes it out. The handler either [accepts](Self::accept) or answers with anything else,
+/// which is sent as it is.
+///
+/// ```
+/// use donjon::ws_upgrade::{WsAccept, WsHandshake};
+///
+/// async fn handler(handshake: WsHandshake) -> WsAccept {
+///     handshake.accept(|mut socket| async move {
+///         let _ = socket.send("welcome").await;
+///     })
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct WsHandshake {
+    pub(super) subprotocol: Option<HeaderValue>,
+}
+
+impl WsHandshake {
+    /// Takes the handshake out of a request.
+    ///
+    /// # Errors
+    /// [`NoHandshake`](WsRejectionKind::NoHandshake) if the request is none, or did not come through a
+    /// [`WsUpgradeLayer`](super::WsUpgradeLayer).
+    pub fn from_request<B>(request: &mut Request<B>) -> Result<Self, WsRejection> {
+        request.extensions_mut().remove().ok_or(WsRejectionKind::NoHandshake.into())
+    }
+
+    /// The subprotocol that will be agreed on when the handshake is accepted.
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_ref()?.to_str().ok()
+    }
+
+    /// Accepts: `handler` runs in a task of its own once the connection has become a WebSocket.
+    ///
+    /// Nothing happens before the answer reaches the layer. If something on the way replaces it, by a timeout say, nothing is
+    /// upgraded and `handler` is dropped without being called.
+    #[must_use = "the handshake is accepted by the response that this becomes"]
+    pub fn accept<F, Fut>(self, handler: F) -> WsAccept
+    where
+        F: FnOnce(WsSocket) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        WsAccept(Box::new(move |socket| Box::pin(async move { handler(socket).await })))
+    }
+}
+
+/// The decision to open the socket: an axum response, or one elsewhere by [`into_http_response`](Self::into_http_response).
+#[must_use = "the handshake is accepted by the response that this becomes"]
+pub struct WsAccept(Handler);
+
+impl WsAccept {
+    /// The response that makes the layer complete the handshake: 101 without the fields of one, and the handler in its
+    /// extensions. More headers, a cookie say, may be added to it.
+    ///
+    /// Without the layer around it is no valid answer and no client takes it for one. A service whose body is of another type
+    /// turns it over with `.map(|_| ...)`; the layer sends no body with a 101 in any case.
+    #[must_use]
+    pub fn into_http_response<B>(self) -> Response<LayerBody<B>> {
+        let mut response = Response::new(LayerBody::empty());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        response.extensions_mut().insert(Acceptance(Arc::new(Mutex::new(Some(self.0)))));
+        response
+    }
+}
+
+impl fmt::Debug for WsAccept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WsAccept").finish_non_exhaustive()
+    }
+}
+
+/// The handler on its way to the layer. Extensions must be `Clone`; whoever takes it first has it.
+#[derive(Clone)]
+pub(super) struct Acceptance(Arc<Mutex<Option<Handler>>>);
+
+impl Acceptance {
+    pub(super) fn take(&self) -> Option<Handler> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}

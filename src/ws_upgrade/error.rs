@@ -1,0 +1,147 @@
+use std::{error::Error as StdError, fmt};
+
+use tokio_tungstenite::tungstenite::{Error as CodecError, error::ProtocolError};
+
+use super::close::CloseCode;
+
+/// Why a socket cannot go on, or a message was not sent.
+///
+/// Its texts never hold what was sent or received.
+#[derive(Debug)]
+pub struct WsError {
+    kind: WsErrorKind,
+    source: Option<CodecError>,
+}
+
+/// The kinds of [`WsError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WsErrorKind {
+    /// The socket is closed, by either side.
+    Closed,
+    /// The principal's time is over; the peer is told 3000.
+    Expired,
+    /// The principal was revoked; the peer is told 3000.
+    Revoked,
+    /// The peer broke the protocol; it is told 1002.
+    Protocol,
+    /// The peer sent text that is not UTF-8; it is told 1007.
+    InvalidUtf8,
+    /// A received message is larger than the limit: the peer is told 1009. Or one to send is: it was not sent, and the socket
+    /// stays open.
+    TooBig,
+    /// A ping or pong to send is larger than 125 bytes; it was not sent, and the socket stays open.
+    ControlTooBig,
+    /// Too much waits for the peer already; the message was not sent, and the socket stays open.
+    Full,
+    /// The connection failed or ended without a Close frame.
+    Connection,
+}
+
+impl WsError {
+    pub(super) fn new(kind: WsErrorKind) -> Self {
+        Self { kind, source: None }
+    }
+
+    /// The kind.
+    #[must_use]
+    pub fn kind(&self) -> WsErrorKind {
+        self.kind
+    }
+}
+
+impl WsErrorKind {
+    /// What the peer is told when its own fault ends the socket
+    /// ([RFC 6455 §7.4.1](https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1)).
+    pub(super) fn close_code(self) -> Option<CloseCode> {
+        match self {
+            Self::Protocol => Some(CloseCode::PROTOCOL),
+            Self::InvalidUtf8 => Some(CloseCode::INVALID_DATA),
+            Self::TooBig => Some(CloseCode::TOO_BIG),
+            _ => None,
+        }
+    }
+}
+
+impl From<CodecError> for WsError {
+    fn from(error: CodecError) -> Self {
+        let kind = match &error {
+            CodecError::ConnectionClosed | CodecError::AlreadyClosed | CodecError::Protocol(ProtocolError::SendAfterClosing) => {
+                WsErrorKind::Closed
+            }
+            CodecError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => WsErrorKind::Connection,
+            CodecError::Protocol(_) | CodecError::AttackAttempt => WsErrorKind::Protocol,
+            CodecError::Capacity(_) => WsErrorKind::TooBig,
+            CodecError::Utf8(_) => WsErrorKind::InvalidUtf8,
+            // Holds the message that found no room: not chained, or its text would travel with the error.
+            CodecError::WriteBufferFull(_) => return Self::new(WsErrorKind::Full),
+            _ => WsErrorKind::Connection,
+        };
+        Self { kind, source: Some(error) }
+    }
+}
+
+impl fmt::Display for WsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            WsErrorKind::Closed => "websocket is closed",
+            WsErrorKind::Expired => "principal has expired",
+            WsErrorKind::Revoked => "principal was revoked",
+            WsErrorKind::Protocol => "peer broke the websocket protocol",
+            WsErrorKind::InvalidUtf8 => "peer sent text that is not UTF-8",
+            WsErrorKind::TooBig => "message is larger than the limit",
+            WsErrorKind::ControlTooBig => "control message is larger than 125 bytes",
+            WsErrorKind::Full => "too much waits for the peer",
+            WsErrorKind::Connection => "connection failed",
+        })
+    }
+}
+
+impl StdError for WsError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| source as _)
+    }
+}
+
+/// What is wrong with the configuration of a [`WsUpgradeLayer`](super::WsUpgradeLayer), said when it is built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    kind: ConfigErrorKind,
+    value: String,
+}
+
+/// The kinds of [`ConfigError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConfigErrorKind {
+    /// An allowed origin is none: no scheme, a path, `*`, `null`.
+    Origin,
+    /// A subprotocol is no token ([RFC 9110 §5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2)).
+    Subprotocol,
+    /// A limit is zero.
+    Limit,
+}
+
+impl ConfigError {
+    pub(super) fn new(kind: ConfigErrorKind, value: impl Into<String>) -> Self {
+        Self { kind, value: value.into() }
+    }
+
+    /// The kind.
+    #[must_use]
+    pub fn kind(&self) -> ConfigErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            ConfigErrorKind::Origin => write!(f, "not an origin such as https://example.com: {:?}", self.value),
+            ConfigErrorKind::Subprotocol => write!(f, "not a subprotocol name: {:?}", self.value),
+            ConfigErrorKind::Limit => write!(f, "limit is zero: {}", self.value),
+        }
+    }
+}
+
+impl StdError for ConfigError {}

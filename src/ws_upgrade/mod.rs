@@ -1,0 +1,179 @@
+//! Opens WebSockets for those who may, and closes them when they no longer may.
+//!
+//! The layer reads the opening handshake, refuses what is malformed or foreign, and hands the rest to the inner service as a
+//! [`WsHandshake`]. The handler accepts it with a function that gets the [`WsSocket`], or answers with anything else. Requests
+//! that ask for no WebSocket pass untouched.
+//!
+//! # Rules
+//! 1. A request asks for a WebSocket if it is of HTTP/1.1 and its `Upgrade` lists `websocket`, in any line and case
+//!    ([RFC 9110 §7.8](https://www.rfc-editor.org/rfc/rfc9110#section-7.8)); it must then be a GET with an `Upgrade` in `Connection`, one
+//!    `Host`, and one `Sec-WebSocket-Key` of 16 bytes ([RFC 6455 §4.2.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1)),
+//!    or is answered 405 or 400. Over HTTP/2 every request passes: extended CONNECT
+//!    ([RFC 8441](https://www.rfc-editor.org/rfc/rfc8441)) is not spoken yet.
+//! 2. `Sec-WebSocket-Version` must be 13; else 426 says so ([RFC 6455 §4.4](https://www.rfc-editor.org/rfc/rfc6455#section-4.4)).
+//! 3. A page of a foreign origin is answered 403 ([RFC 6455 §10.2](https://www.rfc-editor.org/rfc/rfc6455#section-10.2)); see
+//!    [`OriginPolicy`].
+//! 4. A subprotocol is agreed on if client and server have one in common
+//!    ([RFC 6455 §1.9](https://www.rfc-editor.org/rfc/rfc6455#section-1.9)); an offer that holds no tokens is answered 400, and nothing of
+//!    the offer is ever sent back but a name that the server listed.
+//! 5. Only the response that [`WsHandshake::accept`] becomes opens the socket, and only when it has reached the layer: a refusal,
+//!    an error, a timeout in between leaves the connection as it was.
+//! 6. Whoever ends the socket, the other side is told why by a Close frame
+//!    ([RFC 6455 §7.4](https://www.rfc-editor.org/rfc/rfc6455#section-7.4)): a fault of the peer by 1002, 1007 or 1009, a panic of the
+//!    handler by 1011, the end of the [`Principal`](crate::Principal)'s validity by 3000.
+//!
+//! Every refusal is a [`Problem`](crate::Problem) with a [`WsRejection`] beside it in the response's extensions.
+//!
+//! # Example
+#![cfg_attr(feature = "axum", doc = "```")]
+#![cfg_attr(not(feature = "axum"), doc = "```ignore")]
+//! use axum::{Router, routing::any};
+//! use donjon::ws_upgrade::{Message, WsAccept, WsHandshake, WsUpgradeLayer};
+//!
+//! async fn echo(handshake: WsHandshake) -> WsAccept {
+//!     handshake.accept(|mut socket| async move {
+//!         while let Some(Ok(message)) = socket.recv().await {
+//!             if let Message::Text(_) | Message::Binary(_) = message
+//!                 && socket.send(message).await.is_err()
+//!             {
+//!                 return;
+//!             }
+//!         }
+//!     })
+//! }
+//!
+//! let app: Router = Router::new().route("/echo", any(echo)).layer(WsUpgradeLayer::new());
+//! ```
+//!
+//! # Customised, on hyper alone
+//! The connection must be served with upgrades: `http1::Builder::serve_connection(...).with_upgrades()`.
+//! ```
+//! use std::convert::Infallible;
+//! use donjon::{LayerBody, ws_upgrade::{CloseCode, CloseFrame, Limits, OriginPolicy, WsHandshake, WsUpgradeLayer}};
+//! use http::{Request, Response};
+//! use http_body_util::Empty;
+//! use hyper::body::Incoming;
+//! use hyper_util::service::TowerToHyperService;
+//! use tower::{ServiceBuilder, service_fn};
+//!
+//! type Body = LayerBody<Empty<bytes::Bytes>>;
+//!
+//! async fn greet(mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+//!     Ok(match WsHandshake::from_request(&mut request) {
+//!         Err(rejection) => rejection.into_http_response(),
+//!         Ok(handshake) => handshake
+//!             .accept(|socket| socket.close(CloseFrame::new(CloseCode::TRY_AGAIN_LATER, "come back tomorrow")))
+//!             .into_http_response(),
+//!     })
+//! }
+//!
+//! let layer = WsUpgradeLayer::builder()
+//!     .origins(OriginPolicy::only(["https://app.example.com"]).require_origin())
+//!     .subprotocols(["greeting.v1"])
+//!     .limits(Limits::default().max_message_size(16 * 1024))
+//!     .build()?;
+//! let service = TowerToHyperService::new(ServiceBuilder::new().layer(layer).service(service_fn(greet)));
+//! # Ok::<_, donjon::ws_upgrade::ConfigError>(())
+//! ```
+//!
+//! # Security
+//! - Cross-site hijacking is refused before the upgrade. What "the same host" can and cannot mean behind a proxy is said at
+//!   [`OriginPolicy`]. A client that is no browser writes into `Origin` what it likes: the check protects users of browsers, it
+//!   authenticates nobody.
+//! - What one peer can make the server hold is bounded by [`Limits`]: by the declared length, before anything is reserved for it.
+//! - A socket that carries a token's rights ends with them: at the expiry that the principal names, at once when it is revoked,
+//!   even if the handler never looks.
+//! - Browsers cannot set headers on a WebSocket. A token in the URL ends up in logs; one in the subprotocol offer, or a cookie
+//!   with the origin check, does not. The layer logs neither URL nor offer.
+//! - A peer that sends its head slowly is the server's to time out: `http1::Builder::header_read_timeout`.
+//! - A socket needs a tokio runtime with timers.
+//!
+//! # Ordering
+//! Innermost, on the routes that have sockets. `TokenAuth` around it refuses before the upgrade; where it stands beneath, its
+//! principal is taken from the response. `ErrorMapping` around it renders the refusals. What stands between the layer and the
+//! handler sees a 101 without fields and must let its extensions pass.
+//!
+//! # Feature
+//! `ws-upgrade`; with `axum` also the extractor.
+
+mod accept;
+mod close;
+mod config;
+mod error;
+mod future;
+mod handshake;
+mod layer;
+mod limits;
+mod message;
+mod origin;
+mod rejection;
+mod service;
+mod session;
+mod socket;
+mod subprotocol;
+mod utf8;
+mod wire;
+
+pub use self::{
+    accept::{WsAccept, WsHandshake},
+    close::{CloseCode, CloseFrame},
+    error::{ConfigError, ConfigErrorKind, WsError, WsErrorKind},
+    future::ResponseFuture,
+    layer::{WsUpgradeBuilder, WsUpgradeLayer},
+    limits::Limits,
+    message::Message,
+    origin::OriginPolicy,
+    rejection::{WsRejection, WsRejectionKind},
+    service::WsUpgrade,
+    socket::WsSocket,
+    subprotocol::SubprotocolPreference,
+    utf8::Utf8Bytes,
+};
+
+/// The parsers of foreign bytes, for the fuzzer.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+#[allow(missing_docs, clippy::unwrap_used, reason = "a finding is a panic")]
+pub mod fuzzing {
+    use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
+
+    use super::{
+        handshake::{Decision, decide},
+        subprotocol::{SubprotocolPreference, Subprotocols},
+    };
+
+    /// `name: value` lines, as many as can be read.
+    fn headers(data: &[u8]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for line in data.split(|byte| *byte == b'\n').take(64) {
+            let mut parts = line.splitn(2, |byte| *byte == b':');
+            let (Some(name), Some(value)) = (parts.next(), parts.next()) else { continue };
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value.trim_ascii())) {
+                headers.append(name, value);
+            }
+        }
+        headers
+    }
+
+    pub fn handshake(data: &[u8]) {
+        let headers = headers(data);
+        let uri = Uri::from_static("/");
+        if let Decision::Accepted(opening) = decide(&Method::GET, Version::HTTP_11, &uri, &headers) {
+            assert_eq!(opening.accept_value().unwrap().len(), 28);
+        }
+    }
+
+    pub fn origin(data: &[u8]) {
+        super::origin::fuzzing::origin(data);
+    }
+
+    pub fn subprotocol(data: &[u8]) {
+        let headers = headers(&[b"sec-websocket-protocol:", data].concat());
+        for preference in [SubprotocolPreference::Server, SubprotocolPreference::Client] {
+            let spoken = Subprotocols::new(vec!["chat".to_owned()], preference).unwrap();
+            if let Ok(Some(name)) = spoken.choose(&headers) {
+                assert_eq!(name, "chat");
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+use std::fmt;
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+
+use crate::core::{LayerBody, Problem, trace::event};
+
+/// Why a request did not become a WebSocket.
+///
+/// The layer leaves it in the extensions of every response with which it refuses, beside the [`Problem`] that the client sees; as
+/// an error of a handler's extractor it says that the handler needs a handshake and the request had none.
+///
+/// ```
+/// use donjon::ws_upgrade::{WsHandshake, WsRejectionKind};
+///
+/// let mut plain = http::Request::get("/chat").body(()).unwrap();
+/// let rejection = WsHandshake::from_request(&mut plain).unwrap_err();
+/// assert_eq!(rejection.kind(), WsRejectionKind::NoHandshake);
+/// assert_eq!(rejection.status(), 426);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WsRejection(WsRejectionKind);
+
+/// The reasons of a [`WsRejection`], each with the status that it is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WsRejectionKind {
+    /// The method is not GET: 405 with `Allow: GET` ([RFC 6455 §4.2.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1)).
+    Method,
+    /// `Connection` does not list `upgrade`: 400 ([RFC 9110 §7.8](https://www.rfc-editor.org/rfc/rfc9110#section-7.8)).
+    Connection,
+    /// `Host` is missing, repeated or malformed: 400 ([RFC 9112 §3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2)).
+    Host,
+    /// `Sec-WebSocket-Version` is not exactly 13: 426 with the version that is spoken
+    /// ([RFC 6455 §4.4](https://www.rfc-editor.org/rfc/rfc6455#section-4.4)).
+    Version,
+    /// `Sec-WebSocket-Key` is missing, repeated or not 16 bytes in base64: 400.
+    Key,
+    /// The page is of a foreign origin: 403 ([RFC 6455 §10.2](https://www.rfc-editor.org/rfc/rfc6455#section-10.2)).
+    Origin,
+    /// `Sec-WebSocket-Protocol` holds something that is no token: 400.
+    Subprotocol,
+    /// The server beneath does not hand over its connections: 501. A fault of the server's set-up, reported as an error event.
+    NoUpgrade,
+    /// The handler expects a handshake and the request is none, or no layer validated it: 426.
+    NoHandshake,
+}
+
+impl WsRejection {
+    /// The reason.
+    #[must_use]
+    pub fn kind(&self) -> WsRejectionKind {
+        self.0
+    }
+
+    /// The status of the response.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self.0 {
+            WsRejectionKind::Connection | WsRejectionKind::Host | WsRejectionKind::Key | WsRejectionKind::Subprotocol => {
+                StatusCode::BAD_REQUEST
+            }
+            WsRejectionKind::Origin => StatusCode::FORBIDDEN,
+            WsRejectionKind::Method => StatusCode::METHOD_NOT_ALLOWED,
+            WsRejectionKind::Version | WsRejectionKind::NoHandshake => StatusCode::UPGRADE_REQUIRED,
+            WsRejectionKind::NoUpgrade => StatusCode::NOT_IMPLEMENTED,
+        }
+    }
+
+    /// What the client is told; nothing of it comes from the request.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        Problem::new(self.status()).with_detail(self.detail())
+    }
+
+    /// The response: the problem, the headers that its status demands, and this rejection in the extensions.
+    #[must_use]
+    pub fn into_http_response<B>(self) -> Response<LayerBody<B>> {
+        let mut response = self.problem().into_http_response();
+        self.add_headers(response.headers_mut());
+        response.extensions_mut().insert(self);
+        response
+    }
+
+    fn add_headers(self, headers: &mut HeaderMap) {
+        match self.0 {
+            WsRejectionKind::Method => {
+                headers.insert(header::ALLOW, HeaderValue::from_static("GET"));
+            }
+            WsRejectionKind::Version | WsRejectionKind::NoHandshake => {
+                headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+                // RFC 9110 §15.5.22: a 426 "MUST send an Upgrade header field", which §7.8 has listed in Connection.
+                headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            }
+            _ => {}
+        }
+    }
+
+    fn detail(self) -> &'static str {
+        match self.0 {
+            WsRejectionKind::Method => "A WebSocket is opened by GET.",
+            WsRejectionKind::Connection => "The Connection header of a WebSocket handshake must list \"upgrade\".",
+            WsRejectionKind::Host => "The request must have exactly one valid Host header.",
+            WsRejectionKind::Version => "This server speaks version 13 of the WebSocket protocol.",
+            WsRejectionKind::Key => "The handshake must have exactly one Sec-WebSocket-Key of 16 bytes in base64.",
+            WsRejectionKind::Origin => "Pages of this origin may not open a WebSocket here.",
+            WsRejectionKind::Subprotocol => "Every element of Sec-WebSocket-Protocol must be a token.",
+            WsRejectionKind::NoUpgrade => "This server cannot open a WebSocket on this connection.",
+            WsRejectionKind::NoHandshake => "A WebSocket handshake is expected here.",
+        }
+    }
+
+    /// Tells the operator; what a client does wrong quietly, what the server does wrong loudly.
+    pub(super) fn report(self) {
+        match self.0 {
+            WsRejectionKind::NoUpgrade => event!(
+                ERROR,
+                "websocket handshake on a connection that cannot be upgraded: serve it with upgrades, inside a tokio runtime"
+            ),
+            WsRejectionKind::Origin => event!(WARN, "websocket handshake refused", reason = self),
+            _ => event!(DEBUG, "websocket handshake refused", reason = self),
+        }
+    }
+}
+
+impl From<WsRejectionKind> for WsRejection {
+    fn from(kind: WsRejectionKind) -> Self {
+        Self(kind)
+    }
+}
+
+impl From<WsRejection> for Problem {
+    fn from(rejection: WsRejection) -> Self {
+        rejection.problem()
+    }
+}
+
+impl fmt::Display for WsRejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            WsRejectionKind::Method => "method is not GET",
+            WsRejectionKind::Connection => "connection does not list upgrade",
+            WsRejectionKind::Host => "host is missing or malformed",
+            WsRejectionKind::Version => "version is not 13",
+            WsRejectionKind::Key => "key is missing or malformed",
+            WsRejectionKind::Origin => "origin is foreign",
+            WsRejectionKind::Subprotocol => "subprotocol offer is malformed",
+            WsRejectionKind::NoUpgrade => "connection cannot be upgraded",
+            WsRejectionKind::NoHandshake => "request is not a websocket handshake",
+        })
+    }
+}
+
+impl std::error::Error for WsRejection {}

@@ -1,0 +1,160 @@
+use std::{
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures_core::Stream;
+use futures_sink::Sink;
+use http::HeaderValue;
+
+use super::{
+    close::{CloseCode, CloseFrame},
+    error::{WsError, WsErrorKind},
+    limits::Limits,
+    message::Message,
+    wire::{Ending, Wire},
+};
+use crate::core::Principal;
+
+/// An open WebSocket.
+///
+/// It is a [`Stream`] of what the peer sends and a [`Sink`] of what it is sent, so that it can be split, forwarded and selected
+/// over; and has methods for the plain case.
+///
+/// # The end
+/// Whatever ends it, the peer is told why, and the connection is dropped when the peer has answered, or after five seconds:
+/// dropping the socket says 1000, a panic of the handler 1011, a fault of the peer its own code, the end of the
+/// [`Principal`]'s validity 3000. The handler learns of it by [`recv`](Self::recv), which returns one error, if it was not the
+/// peer's goodbye, and then `None`; and by every attempt to send.
+///
+/// ```
+/// use donjon::ws_upgrade::{Message, WsSocket};
+///
+/// async fn echo(mut socket: WsSocket) {
+///     while let Some(Ok(message)) = socket.recv().await {
+///         if let Message::Text(_) | Message::Binary(_) = message
+///             && socket.send(message).await.is_err()
+///         {
+///             return;
+///         }
+///     }
+/// }
+/// ```
+pub struct WsSocket {
+    wire: Wire,
+    limits: Limits,
+    subprotocol: Option<HeaderValue>,
+    principal: Option<Principal>,
+}
+
+impl WsSocket {
+    pub(super) fn new(wire: Wire, limits: Limits, subprotocol: Option<HeaderValue>, principal: Option<Principal>) -> Self {
+        Self { wire, limits, subprotocol, principal }
+    }
+
+    /// The subprotocol that was agreed on.
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_ref()?.to_str().ok()
+    }
+
+    /// Who is connected, if a layer around or beneath has said so. The socket closes when its validity ends.
+    #[must_use]
+    pub fn principal(&self) -> Option<&Principal> {
+        self.principal.as_ref()
+    }
+
+    /// The next message; `None` when there will be no more.
+    ///
+    /// Cancel safe: a future that is dropped has lost nothing. Pings are answered and Close frames acknowledged by the next call.
+    ///
+    /// # Errors
+    /// Once, with the reason, if the socket ended otherwise than by a Close frame of either side.
+    pub async fn recv(&mut self) -> Option<Result<Message, WsError>> {
+        poll_fn(|cx| self.wire.poll_receive(cx)).await
+    }
+
+    /// Sends a message, waiting while the peer is slow.
+    ///
+    /// # Errors
+    /// When the socket has ended, with the reason; or when the message is too large, and the socket stays open.
+    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), WsError> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_ready(cx)).await?;
+        Pin::new(&mut *self).start_send(message.into())?;
+        poll_fn(|cx| Pin::new(&mut *self).poll_flush(cx)).await
+    }
+
+    /// Says goodbye and waits until the connection is gone: the peer has answered, or five seconds have passed. What it still
+    /// sends is discarded. Does nothing on a socket that has ended.
+    pub async fn close(self, frame: impl Into<CloseFrame>) {
+        self.wire.end(Ending::ours(frame.into()));
+        poll_fn(|cx| self.wire.poll_gone(cx)).await;
+    }
+}
+
+impl Stream for WsSocket {
+    type Item = Result<Message, WsError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.wire.poll_receive(cx)
+    }
+}
+
+impl Sink<Message> for WsSocket {
+    type Error = WsError;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
+        self.wire.poll_send(cx, |stream, cx| stream.poll_ready(cx))
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), WsError> {
+        match message {
+            Message::Close(frame) => {
+                self.wire.end(Ending::ours(frame.unwrap_or(CloseCode::NORMAL.into())));
+                Ok(())
+            }
+            message => {
+                check_size(&message, &self.limits)?;
+                self.wire.start_send(message)
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
+        self.wire.poll_flush(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
+        self.wire.end(Ending::ours(CloseCode::NORMAL.into()));
+        self.wire.poll_gone(cx).map(Ok)
+    }
+}
+
+/// A control frame carries at most 125 bytes ([RFC 6455 §5.5](https://www.rfc-editor.org/rfc/rfc6455#section-5.5)), which the
+/// codec does not check.
+fn check_size(message: &Message, limits: &Limits) -> Result<(), WsError> {
+    let bytes = message.as_bytes().len();
+    match message {
+        Message::Ping(_) | Message::Pong(_) if bytes > 125 => Err(WsError::new(WsErrorKind::ControlTooBig)),
+        Message::Text(_) | Message::Binary(_) if !limits.allows(bytes) => Err(WsError::new(WsErrorKind::TooBig)),
+        _ => Ok(()),
+    }
+}
+
+impl Drop for WsSocket {
+    fn drop(&mut self) {
+        let code = if std::thread::panicking() { CloseCode::INTERNAL } else { CloseCode::NORMAL };
+        self.wire.end(Ending::ours(code.into()));
+    }
+}
+
+impl fmt::Debug for WsSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WsSocket")
+            .field("subprotocol", &self.subprotocol())
+            .field("principal", &self.principal)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,371 @@
+// The walks that a person makes with curl, and the ways to get them wrong.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { logIn, postJson, raw, run, start } from "./showcase.js";
+
+let server, token, cookie;
+const get = (path, headers = {}, init = {}) => fetch(server.url + path, { headers, redirect: "manual", ...init });
+const bearer = (value = token) => ({ authorization: `Bearer ${value}` });
+
+before(async () => {
+  server = await start();
+  ({ token, cookie } = await logIn(server));
+});
+after(() => server?.stop());
+
+/** What every answer of the app owes its reader. */
+async function assertProblem(response, status) {
+  assert.equal(response.status, status);
+  assert.equal(response.headers.get("content-type"), "application/problem+json");
+  assert.match(response.headers.get("cache-control"), /no-store/);
+  const problem = await response.json();
+  assert.equal(problem.status, status);
+  assert.equal(typeof problem.title, "string");
+  return problem;
+}
+
+function tampered() {
+  const at = token.length - 10;
+  return token.slice(0, at) + (token[at] === "A" ? "B" : "A") + token.slice(at + 1);
+}
+
+describe("login", () => {
+  test("the right password is answered with a token, and a cookie out of a script's reach", async () => {
+    const response = await postJson(server, "/login", { username: "demo", password: "demo" });
+    assert.equal(response.status, 200);
+    assert.equal(response.headers.get("content-type"), "application/json");
+    assert.match(response.headers.get("cache-control"), /no-store/);
+    const body = await response.json();
+    assert.equal(body.token_type, "Bearer");
+    assert.equal(body.expires_in, 900);
+    assert.equal(body.access_token.split(".").length, 3);
+    const set = response.headers.getSetCookie();
+    assert.equal(set.length, 1);
+    assert.match(set[0], /; HttpOnly/);
+    assert.match(set[0], /; SameSite=Strict/);
+    assert.match(set[0], /; Max-Age=900/);
+  });
+
+  test("each login has its own token", async () => {
+    assert.notEqual((await logIn(server)).token, (await logIn(server)).token);
+  });
+
+  test("a wrong password and an unknown user are told the same", async () => {
+    const answers = [];
+    for (const body of [
+      { username: "demo", password: "wrong" },
+      { username: "nobody", password: "demo" },
+      { username: "", password: "" },
+      { username: "demo", password: "demo\0" },
+      { username: "Demo", password: "demo" },
+    ]) {
+      const response = await postJson(server, "/login", body);
+      assert.equal(response.headers.getSetCookie().length, 0);
+      answers.push(JSON.stringify(await assertProblem(response, 401)));
+    }
+    assert.equal(new Set(answers).size, 1);
+  });
+
+  const wrong = [
+    ["no content type", { headers: {}, body: new Uint8Array([123, 125]) }, 415],
+    ["a form", { headers: { "content-type": "application/x-www-form-urlencoded" }, body: "username=demo&password=demo" }, 415],
+    ["text that a foreign page could send", { headers: { "content-type": "text/plain" }, body: '{"username":"demo","password":"demo"}' }, 415],
+    ["no body", { body: "" }, 400],
+    ["half of a document", { body: '{"username":"demo"' }, 400],
+    ["something after the document", { body: '{"username":"demo","password":"demo"} x' }, 400],
+    ["no UTF-8", { body: new Uint8Array([0x7b, 0xff, 0x7d]) }, 400],
+    ["no password", { body: '{"username":"demo"}' }, 422],
+    ["a number for a password", { body: '{"username":"demo","password":1}' }, 422],
+    ["null", { body: "null" }, 422],
+    ["a list", { body: "[]" }, 422],
+    ["too much", { body: JSON.stringify({ username: "demo", password: "x".repeat(100_000) }) }, 413],
+  ];
+  for (const [name, { headers = { "content-type": "application/json" }, body }, status] of wrong) {
+    test(`${name} is a ${status}`, async () => {
+      const response = await get("/login", headers, { method: "POST", body });
+      const problem = await assertProblem(response, status);
+      assert.equal(response.headers.getSetCookie().length, 0);
+      assert.doesNotMatch(JSON.stringify(problem), /serde|line \d|column|struct|axum/i);
+    });
+  }
+
+  test("other methods are refused with the ones that are allowed", async () => {
+    for (const method of ["GET", "PUT", "DELETE"]) {
+      const response = await get("/login", {}, { method });
+      await assertProblem(response, 405);
+      assert.equal(response.headers.get("allow"), "POST");
+    }
+  });
+
+  test("many at once are all answered, and the server stays awake", async () => {
+    const logins = Array.from({ length: 12 }, () => postJson(server, "/login", { username: "demo", password: "demo" }));
+    const started = performance.now();
+    assert.equal((await get("/api/articles")).status, 200);
+    assert.ok(performance.now() - started < 1_000, "another request waited for the hashing");
+    for (const login of logins) assert.equal((await login).status, 200);
+  });
+
+  test("logout takes the cookie away", async () => {
+    const response = await get("/logout", { cookie }, { method: "POST" });
+    assert.equal(response.status, 204);
+    assert.match(response.headers.get("set-cookie"), /=; .*Max-Age=0/);
+  });
+});
+
+describe("the protected endpoint", () => {
+  test("without a token: 401, the bare challenge", async () => {
+    for (const headers of [{}, { authorization: "Basic ZGVtbzpkZW1v" }, { cookie: "other=1" }]) {
+      const response = await get("/api/me", headers);
+      await assertProblem(response, 401);
+      const challenge = response.headers.get("www-authenticate");
+      assert.match(challenge, /^Bearer\b/);
+      assert.doesNotMatch(challenge, /error/);
+    }
+  });
+
+  test("with a bad token: 401, invalid_token", async () => {
+    const [header, claims] = token.split(".");
+    const none = Buffer.from('{"alg":"none"}').toString("base64url");
+    for (const bad of [tampered(), "x.y.z", "x", `${header}.${claims}.`, `${none}.${claims}.`]) {
+      const response = await get("/api/me", bearer(bad));
+      const problem = await assertProblem(response, 401);
+      assert.match(response.headers.get("www-authenticate"), /^Bearer .*error="invalid_token"/);
+      assert.ok(!JSON.stringify(problem).includes(bad) || bad === "x", "the token is not repeated");
+    }
+  });
+
+  test("with a good one, as a header or as the cookie: 200", async () => {
+    for (const headers of [bearer(), { authorization: `bearer ${token}` }, { cookie }, { cookie: `a=b; ${cookie}` }]) {
+      const response = await get("/api/me", headers);
+      assert.equal(response.status, 200);
+      assert.match(response.headers.get("cache-control"), /private|no-store/);
+      const me = await response.json();
+      assert.equal(me.username, "demo");
+      assert.ok(!JSON.stringify(me).includes(token));
+    }
+  });
+
+  test("the header outranks the cookie that a browser adds by itself", async () => {
+    assert.equal((await get("/api/me", { ...bearer(), cookie })).status, 200);
+    assert.equal((await get("/api/me", { ...bearer(tampered()), cookie })).status, 401);
+  });
+
+  test("two tokens are not one: 400", async () => {
+    const answer = await raw(server, ["GET /api/me HTTP/1.1", `Host: ${server.host}`, `Authorization: Bearer ${token}`, `Authorization: Bearer ${token}`]);
+    assert.equal(answer.status, 400);
+    assert.match(answer.headers.get("www-authenticate") ?? 'error="invalid_request"', /invalid_request/);
+  });
+
+  test("a refusal is a page for who asks for one", async () => {
+    const response = await get("/api/me", { accept: "text/html" });
+    assert.equal(response.status, 401);
+    assert.match(response.headers.get("content-type"), /^text\/html/);
+    assert.match(response.headers.get("www-authenticate"), /^Bearer/);
+  });
+
+  test("an enormous token is refused, not parsed", async () => {
+    assert.ok([400, 401, 431].includes((await get("/api/me", bearer("a".repeat(12_000)))).status));
+  });
+});
+
+describe("the articles", () => {
+  test("come with a tag and are private", async () => {
+    const response = await get("/api/articles", bearer());
+    assert.equal(response.status, 200);
+    assert.match(response.headers.get("etag"), /^(W\/)?"[^"]+"$/);
+    assert.match(response.headers.get("cache-control"), /private/);
+    assert.match(response.headers.get("vary"), /authorization/i);
+    assert.match(response.headers.get("vary"), /cookie/i);
+    const { reader, articles } = await response.json();
+    assert.equal(reader, "demo");
+    assert.ok(articles.length > 0);
+  });
+
+  test("the second time, with the tag: 304, the same tag, no body", async () => {
+    for (const headers of [{}, bearer(), { cookie }]) {
+      const tag = (await get("/api/articles", headers)).headers.get("etag");
+      for (const condition of [tag, `W/${tag.replace("W/", "")}`, `"other", ${tag}`, "*"]) {
+        const response = await get("/api/articles", { ...headers, "if-none-match": condition });
+        assert.equal(response.status, 304, condition);
+        assert.equal(response.headers.get("etag"), tag);
+        assert.match(response.headers.get("cache-control"), /private/);
+        assert.match(response.headers.get("vary"), /authorization/i);
+        assert.equal(response.headers.get("content-length"), null);
+        assert.equal(await response.text(), "");
+      }
+      assert.equal((await get("/api/articles", { ...headers, "if-none-match": '"other"' })).status, 200);
+    }
+  });
+
+  test("readers have different ones, under different tags", async () => {
+    const [anonymous, demo] = [await get("/api/articles"), await get("/api/articles", bearer())];
+    assert.equal((await anonymous.json()).reader, null);
+    assert.notEqual(anonymous.headers.get("etag"), demo.headers.get("etag"));
+  });
+
+  test("a bad token is no reader", async () => {
+    const response = await get("/api/articles", bearer(tampered()));
+    await assertProblem(response, 401);
+    assert.match(response.headers.get("www-authenticate"), /invalid_token/);
+    assert.equal((await get("/api/articles", { cookie: `${cookie}x` })).status, 401);
+  });
+
+  test("HEAD has no body, POST is not allowed", async () => {
+    const head = await get("/api/articles", {}, { method: "HEAD" });
+    assert.equal(head.status, 200);
+    assert.equal(await head.text(), "");
+    const post = await get("/api/articles", {}, { method: "POST" });
+    await assertProblem(post, 405);
+    assert.match(post.headers.get("allow"), /GET/);
+  });
+});
+
+describe("failures", () => {
+  const FAILURES = [
+    ["panic", 500, "never"],
+    ["error", 500, "never"],
+    ["upstream", 502, "safe"],
+    ["timeout", 504, "idempotent-only"],
+    ["overload", 503, "safe"],
+  ];
+  // Words of the inner errors, of Rust and of its crates.
+  const INNER = /vault|ledger|panicked|refused|127\.0\.0\.1|localhost|\.rs\b|hyper|tower|tokio|os error|elapsed|os\.|backtrace/i;
+
+  for (const [name, status, retry] of FAILURES) {
+    test(`${name} is a ${status}; retry: ${retry}`, async () => {
+      for (const headers of [{}, bearer(), { cookie }]) {
+        const started = performance.now();
+        const response = await get(`/api/fail/${name}`, headers);
+        assert.ok(performance.now() - started < 4_000);
+        const text = await response.clone().text();
+        assert.doesNotMatch(text, INNER);
+        assert.doesNotMatch(JSON.stringify([...response.headers]), INNER);
+        const problem = await assertProblem(response, status);
+        assert.equal(problem.retry, retry);
+        assert.ok(problem.detail.length > 20, "it says what to do");
+        if (status === 500) assert.match(problem.detail, /do not|don’t|not be/i);
+        if (status === 502) assert.match(problem.detail, /again|retry/i);
+        if (name === "overload") assert.match(response.headers.get("retry-after"), /^\d+$/);
+      }
+    });
+
+    test(`${name} as a page`, async () => {
+      const response = await get(`/api/fail/${name}`, { accept: "text/html,application/xhtml+xml,*/*;q=0.8" });
+      assert.equal(response.status, status);
+      assert.match(response.headers.get("content-type"), /^text\/html/);
+      assert.match(response.headers.get("cache-control"), /no-store/);
+      assert.equal(response.headers.get("x-content-type-options"), "nosniff");
+      assert.match(response.headers.get("content-security-policy"), /default-src 'none'/);
+      if (name === "overload") assert.match(response.headers.get("retry-after"), /^\d+$/);
+      const page = await response.text();
+      assert.match(page, /^<!doctype html>/i);
+      assert.doesNotMatch(page.replace(/<style>.*?<\/style>/s, ""), INNER);
+    });
+  }
+
+  test("a bad token is refused before anything can fail", async () => {
+    await assertProblem(await get("/api/fail/panic", bearer("x.y.z")), 401);
+  });
+
+  test("after them all the server still serves", async () => {
+    await Promise.all(FAILURES.flatMap(([name]) => [0, 1, 2].map(() => get(`/api/fail/${name}`))));
+    assert.equal((await get("/")).status, 200);
+  });
+
+  test("an unknown failure is not found", async () => {
+    await assertProblem(await get("/api/fail/nothing"), 404);
+  });
+});
+
+describe("what is not there", () => {
+  for (const path of ["/nothing", "/api", "/assets/", "/assets/nothing.js", "/assets/..%2fmain.rs", "/assets/%00", "/gallery/images/0.svg", "/gallery/images/61.svg", "/gallery/images/07.svg", "/gallery/images/x", "/%ff"]) {
+    test(`${path} is a 4xx problem`, async () => {
+      const response = await get(path);
+      await assertProblem(response, path === "/%ff" ? response.status : 404);
+      assert.ok([400, 404].includes(response.status));
+    });
+  }
+
+  test("for a browser it is a page that repeats nothing", async () => {
+    const response = await get("/<script>alert(1)</script>", { accept: "text/html" });
+    assert.equal(response.status, 404);
+    assert.doesNotMatch(await response.text(), /<script>/);
+  });
+});
+
+describe("the page, its assets and the gallery", () => {
+  test("the page loads nothing from elsewhere", async () => {
+    const response = await get("/");
+    assert.equal(response.status, 200);
+    assert.match(response.headers.get("content-type"), /^text\/html/);
+    assert.match(response.headers.get("content-security-policy"), /default-src 'none'/);
+    assert.doesNotMatch(response.headers.get("content-security-policy"), /unsafe|\*/);
+    const page = await response.text();
+    assert.doesNotMatch(page, /(src|href)="(https?:)?\/\//);
+    assert.doesNotMatch(page, /<style|<script>|\sstyle=|\son\w+=/);
+    for (const [, path] of page.matchAll(/(?:src|href)="(\/[^"#]*)/g)) {
+      if (path.startsWith("/api/")) continue;
+      assert.equal((await get(path)).status, 200, path);
+    }
+  });
+
+  const TYPES = { js: "text/javascript; charset=utf-8", css: "text/css; charset=utf-8", svg: "image/svg+xml" };
+  for (const name of ["app.js", "chat.js", "exchange.js", "session.js", "style.css", "icon.svg"]) {
+    test(`/assets/${name} has its type, a tag and a policy`, async () => {
+      const response = await get(`/assets/${name}`);
+      assert.equal(response.status, 200);
+      assert.equal(response.headers.get("content-type"), TYPES[name.split(".")[1]]);
+      assert.equal(response.headers.get("x-content-type-options"), "nosniff");
+      assert.match(response.headers.get("cache-control"), /no-cache/);
+      const tag = response.headers.get("etag");
+      const again = await get(`/assets/${name}`, { "if-none-match": tag });
+      assert.equal(again.status, 304);
+      assert.equal(again.headers.get("etag"), tag);
+    });
+  }
+
+  test("the gallery has sixty pictures whose sizes are true", async () => {
+    const response = await get("/gallery");
+    assert.match(response.headers.get("content-security-policy"), /default-src 'none'/);
+    const images = [...(await response.text()).matchAll(/<img src="(\/gallery\/[^"]+)" width="(\d+)" height="(\d+)" loading="(lazy|eager)" alt="([^"]+)"/g)];
+    assert.equal(images.length, 60);
+    assert.equal(new Set(images.map(([, source]) => source)).size, 60);
+    assert.ok(images.filter(([, , , , loading]) => loading === "lazy").length >= 50);
+    const drawings = new Set();
+    for (const [, source, width, height] of images) {
+      const image = await get(source);
+      assert.equal(image.status, 200);
+      assert.equal(image.headers.get("content-type"), "image/svg+xml");
+      assert.match(image.headers.get("cache-control"), /max-age=\d{4,}/);
+      assert.match(image.headers.get("etag"), /^(W\/)?"/);
+      const drawing = await image.text();
+      assert.ok(drawing.startsWith(`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"`));
+      drawings.add(drawing);
+    }
+    assert.equal(drawings.size, 60);
+  });
+});
+
+describe("the command line", () => {
+  test("a wrong option ends with usage and 2", async () => {
+    for (const args of [["--nothing"], ["--listen"], ["127.0.0.1:0"]]) {
+      const { code, output } = await run(...args);
+      assert.equal(code, 2, args.join(" "));
+      assert.match(output, /--listen/);
+    }
+  });
+
+  test("an address that cannot be had ends with 1 and says so", async () => {
+    const { code, output } = await run("--listen", server.host);
+    assert.equal(code, 1);
+    assert.match(output, new RegExp(server.host));
+    assert.doesNotMatch(output, /panicked/);
+  });
+
+  test("--help ends with 0", async () => {
+    const { code, output } = await run("--help");
+    assert.equal(code, 0);
+    assert.match(output, /127\.0\.0\.1:3000/);
+  });
+});

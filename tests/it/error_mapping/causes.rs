@@ -1,0 +1,260 @@
+//! Real errors, one row each, in both roles.
+
+use std::{convert::Infallible, future::pending, io, net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use donjon::{
+    Problem, Retryability,
+    error_mapping::{Cause, ErrorMappingLayer, Role, UpstreamError},
+};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Empty, Full, Limited, StreamBody, combinators::BoxBody};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
+use tower::{
+    BoxError, Service, ServiceExt as _, buffer::Buffer, limit::ConcurrencyLimit, load_shed::LoadShed, service_fn,
+    timeout::Timeout,
+};
+
+use super::{answer, failing};
+use crate::support::{empty, get};
+
+fn upload(body: impl http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Sync + 'static) -> BoxBody<Bytes, BoxError> {
+    body.map_err(Into::into).boxed()
+}
+
+/// What hyper-util's client says when it sends this to there.
+async fn client_error(uri: String, body: BoxBody<Bytes, BoxError>) -> BoxError {
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    client.request(Request::post(uri).body(body).unwrap()).await.unwrap_err().into()
+}
+
+fn nothing() -> BoxBody<Bytes, BoxError> {
+    upload(Empty::new())
+}
+
+async fn closed_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
+
+/// A peer that reads the head of a request, answers with these bytes and hangs up.
+async fn peer_that_says(answer: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ = stream.write_all(answer).await;
+    });
+    address
+}
+
+/// A client whose name resolution fails like this.
+async fn resolver_error(kind: io::ErrorKind) -> BoxError {
+    let resolver = service_fn(move |_| std::future::ready(Err::<std::vec::IntoIter<SocketAddr>, _>(io::Error::from(kind))));
+    let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new_with_resolver(resolver));
+    client.request(Request::get("http://nowhere.invalid/").body(nothing()).unwrap()).await.unwrap_err().into()
+}
+
+async fn error_of<S>(mut service: S) -> BoxError
+where
+    S: Service<(), Response = (), Error: Into<BoxError>>,
+{
+    match service.ready().await {
+        Ok(ready) => ready.call(()).await.unwrap_err().into(),
+        Err(error) => error.into(),
+    }
+}
+
+async fn elapsed() -> BoxError {
+    error_of(Timeout::new(service_fn(|()| pending::<Result<(), Infallible>>()), Duration::ZERO)).await
+}
+
+async fn overloaded() -> BoxError {
+    let mut limited = ConcurrencyLimit::new(service_fn(|()| pending::<Result<(), Infallible>>()), 1);
+    let _held = limited.ready().await.unwrap().call(());
+    error_of(LoadShed::new(limited.clone())).await
+}
+
+async fn buffer_closed() -> BoxError {
+    let (buffer, worker) = Buffer::<(), _>::pair(service_fn(|()| pending::<Result<(), BoxError>>()), 1);
+    drop(worker);
+    error_of(buffer).await
+}
+
+/// The error of a buffer over a service that never becomes ready again.
+async fn buffered(error: BoxError) -> BoxError {
+    let (mock, mut handle) = tower_test::mock::pair::<(), ()>();
+    handle.send_error(error);
+    error_of(Buffer::<(), _>::new(mock, 1)).await
+}
+
+async fn too_long() -> BoxError {
+    Limited::new(Full::new(Bytes::from_static(b"1234")), 3).collect().await.unwrap_err()
+}
+
+fn refused() -> BoxError {
+    io::Error::from(io::ErrorKind::ConnectionRefused).into()
+}
+
+struct Row(&'static str, BoxError, Cause, [u16; 2], Retryability);
+
+async fn rows() -> Vec<Row> {
+    use Retryability::{IdempotentOnly, Never, Safe};
+    let there = |address: SocketAddr| format!("http://{address}/");
+    let broken_upload = || {
+        upload(StreamBody::new(futures_util::stream::iter([Err::<http_body::Frame<Bytes>, _>(io::Error::from(
+            io::ErrorKind::ConnectionReset,
+        ))])))
+    };
+    let long_upload = upload(Limited::new(
+        StreamBody::new(futures_util::stream::iter([Ok::<_, Infallible>(http_body::Frame::data(Bytes::from_static(b"1234")))])),
+        3,
+    ));
+    vec![
+        Row("a text", "canary".into(), Cause::Internal, [500, 500], Never),
+        Row("an unmarked refusal, as of a database", refused(), Cause::Internal, [500, 500], Never),
+        Row("a marked refusal", UpstreamError::new(refused()).into(), Cause::ConnectionRefused, [502, 502], Safe),
+        Row(
+            "client, refused",
+            client_error(there(closed_port().await), nothing()).await,
+            Cause::ConnectionRefused,
+            [502, 502],
+            Safe,
+        ),
+        Row("client, no such name", resolver_error(io::ErrorKind::NotFound).await, Cause::ConnectionFailed, [502, 502], Safe),
+        Row(
+            "client, late connection",
+            resolver_error(io::ErrorKind::TimedOut).await,
+            Cause::ConnectionTimedOut,
+            [504, 504],
+            Safe,
+        ),
+        Row(
+            "client, closed before the head",
+            client_error(there(peer_that_says(b"").await), nothing()).await,
+            Cause::ResponseIncomplete,
+            [502, 502],
+            IdempotentOnly,
+        ),
+        Row(
+            "client, garbage",
+            client_error(there(peer_that_says(b"SMTP ready\r\n\r\n").await), nothing()).await,
+            Cause::ProtocolError,
+            [502, 502],
+            IdempotentOnly,
+        ),
+        Row(
+            "client, a request of ours that is none",
+            client_error("/".into(), nothing()).await,
+            Cause::Internal,
+            [500, 500],
+            Never,
+        ),
+        Row(
+            "client, an upload that broke",
+            client_error(there(peer_that_says(b"").await), broken_upload()).await,
+            Cause::Internal,
+            [500, 500],
+            Never,
+        ),
+        Row(
+            "client, an upload that is too long",
+            client_error(there(peer_that_says(b"").await), long_upload).await,
+            Cause::ContentTooLarge,
+            [413, 413],
+            Never,
+        ),
+        Row("a limited body", too_long().await, Cause::ContentTooLarge, [413, 413], Never),
+        Row(
+            "an upstream's body, too long",
+            UpstreamError::new(too_long().await).into(),
+            Cause::UpstreamFailed,
+            [502, 502],
+            IdempotentOnly,
+        ),
+        Row("a timeout", elapsed().await, Cause::TimedOut, [503, 504], IdempotentOnly),
+        Row("a timeout, marked", UpstreamError::new(elapsed().await).into(), Cause::ResponseTimedOut, [504, 504], IdempotentOnly),
+        Row("load shed", overloaded().await, Cause::Overloaded, [503, 503], Safe),
+        Row("a closed buffer", buffer_closed().await, Cause::Unavailable, [503, 503], IdempotentOnly),
+        Row("a buffered error", buffered("canary".into()).await, Cause::Internal, [500, 500], Never),
+        Row(
+            "a buffered refusal",
+            buffered(UpstreamError::new(refused()).into()).await,
+            Cause::ConnectionRefused,
+            [502, 502],
+            Safe,
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn every_error_has_one_answer_in_each_role() {
+    for (at, role) in [Role::Origin, Role::Gateway].into_iter().enumerate() {
+        let layer = ErrorMappingLayer::new().role(role).retry_after(Duration::from_secs(7));
+        for Row(name, error, cause, statuses, retry) in rows().await {
+            let shown = format!("{name}, {role:?}: {error:?}");
+            let answer = answer(&layer, failing(error), empty(get("/"))).await;
+            assert_eq!(answer.cause, Some(cause), "{shown}");
+            assert_eq!(answer.status, statuses[at], "{shown}");
+            assert_eq!(answer.retryability, Some(retry), "{shown}");
+            assert_eq!(answer.header("retry-after"), (statuses[at] == 503).then_some("7"), "{shown}");
+            assert_eq!(answer.header("cache-control"), Some("no-store"), "{shown}");
+            let document: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+            assert_eq!(document["status"], statuses[at], "{shown}");
+            assert_eq!(document["title"], answer.status.canonical_reason().unwrap(), "{shown}");
+            assert_eq!(document["retry"], retry.as_str(), "{shown}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_text_tells_whether_to_try_again() {
+    let layer = ErrorMappingLayer::new();
+    let text = |error: BoxError| async { answer(&layer, failing(error), empty(get("/"))).await.problem.unwrap().to_string() };
+    assert!(text("x".into()).await.contains("Do not send the same data again."));
+    assert!(text(UpstreamError::new("x").into()).await.contains("Trying again may work, if repeating the request does no harm."));
+    assert!(text(UpstreamError::new(refused()).into()).await.ends_with("Trying again may work."));
+}
+
+#[tokio::test]
+async fn an_own_mapping_comes_first_wherever_its_error_is() {
+    let layer = ErrorMappingLayer::new()
+        .map::<io::Error>(|error| Problem::new(StatusCode::CONFLICT).with_detail(format!("{:?}", error.kind())))
+        .map::<io::Error>(|_| Problem::new(StatusCode::GONE));
+    let answer = answer(&layer, failing(UpstreamError::new(refused())), empty(get("/"))).await;
+    assert_eq!(answer.status, 409);
+    assert_eq!(answer.problem.unwrap().detail(), Some("ConnectionRefused"));
+    assert_eq!(answer.cause, None);
+}
+
+#[tokio::test]
+async fn a_problem_may_be_the_error() {
+    let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY).with_retry_after(Duration::MAX);
+    let answer = answer(&ErrorMappingLayer::new(), failing(problem.clone()), empty(get("/"))).await;
+    assert_eq!(answer.status, 422);
+    assert_eq!(answer.header("retry-after"), Some("18446744073709551615"));
+    assert_eq!(answer.problem, Some(problem));
+}
+
+#[tokio::test]
+async fn a_problem_that_calls_itself_a_success_is_a_500() {
+    for status in [StatusCode::CONTINUE, StatusCode::OK, StatusCode::NOT_MODIFIED] {
+        let answer = answer(&ErrorMappingLayer::new(), failing(Problem::new(status)), empty(get("/"))).await;
+        assert_eq!(answer.status, 500, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_cannot_be_is_no_trouble() {
+    let inner = service_fn(|_: super::Asked| async { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"ok")))) });
+    let answer = answer(&ErrorMappingLayer::new(), inner, empty(get("/"))).await;
+    assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, "ok"));
+    assert_eq!((answer.cause, answer.problem, answer.retryability), (None, None, None));
+}
