@@ -1,18 +1,18 @@
 //! LazyImages against the bare service, and the full policy against lol_html with the same selectors.
 
-#[allow(unreachable_pub, unused_imports, clippy::panic, reason = "shared by every bench, each of which uses its own part")]
 mod support;
 
 use std::{
     borrow::Cow,
     convert::Infallible,
     future::ready,
+    hint::black_box,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
+    time::Instant,
 };
 
 use bytes::Bytes;
-use criterion::{Criterion, criterion_group, criterion_main};
 use donjon::lazy_images::{Dimensions, LazyImagesLayer};
 use http::{HeaderValue, Request, Response, header};
 use http_body::{Body, Frame};
@@ -22,6 +22,8 @@ use lol_html::{
     send::{ElementContentHandlers, HtmlRewriter, Settings},
 };
 use tower::{Layer as _, service_fn};
+
+use support::{BROWSER, bare, criterion, pass_through, request, request_with};
 
 /// What the layer watches for, in its order.
 const SELECTORS: [&str; 8] = [
@@ -35,7 +37,7 @@ const SELECTORS: [&str; 8] = [
     "svg, math",
 ];
 
-/// A megabyte of a news site: for each image and its card about a kilobyte of other markup and text.
+/// 128 kB of a news site: for each image and its card about a kilobyte of other markup and text.
 fn page(dimensions: &str) -> Bytes {
     let mut html =
         String::from("<!doctype html><html lang=en><head><meta charset=utf-8><title>Towers</title></head><body><main>");
@@ -52,7 +54,7 @@ fn page(dimensions: &str) -> Bytes {
             html.push_str("</p>");
         }
         html.push_str("</article>\n");
-        if html.len() >= 1 << 20 {
+        if html.len() >= 128 << 10 {
             break;
         }
     }
@@ -109,37 +111,48 @@ fn lol(page: &Bytes, selectors: &[Selector]) -> usize {
     length
 }
 
-fn bench(criterion: &mut Criterion) {
-    let mut layered = LazyImagesLayer::new().layer(support::bare());
-    let mut bare = support::bare();
-    support::compare(
-        criterion,
-        ("lazy_images", "not-html"),
-        || support::call(&mut layered, support::request()),
-        ("bare", || support::call(&mut bare, support::request())),
-    );
+/// Measures by turns, so that what else the machine does falls on both alike, and prints the line of [`support::compare`] and
+/// `throughput layer case MB/s`.
+#[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
+fn compare(case: &str, bytes: usize, mut ours: impl FnMut() -> usize, (peer_name, mut peer): (&str, impl FnMut() -> usize)) {
+    const ROUNDS: usize = 1500;
+    let mut samples = [Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS)];
+    for _ in 0..ROUNDS {
+        let works: [&mut dyn FnMut() -> usize; 2] = [&mut ours, &mut peer];
+        for (work, samples) in works.into_iter().zip(&mut samples) {
+            let start = Instant::now();
+            assert!(black_box(work()) >= bytes, "something of the page was lost");
+            samples.push(start.elapsed().as_secs_f64() * 1e9);
+        }
+    }
+    let [ours, peer] = samples.map(|mut samples| {
+        samples.sort_by(f64::total_cmp);
+        samples.get(ROUNDS / 2).copied().unwrap_or(f64::NAN)
+    });
+    println!("lazy_images\t{case}\t{ours:.1}\t{peer_name}\t{peer:.1}\t{:.3}", ours / peer);
+    println!("throughput\tlazy_images\t{case}\t{:.0}", bytes as f64 * 1e3 / ours);
+}
+
+fn main() {
+    let mut criterion = criterion();
+    let layered = LazyImagesLayer::new().layer(bare());
+    pass_through(&mut criterion, ("lazy_images", "GET"), request, layered.clone(), bare());
+    pass_through(&mut criterion, ("lazy_images", "GET-browser"), || request_with(&BROWSER), layered, bare());
+    criterion.final_summary();
 
     let selectors: Vec<Selector> = SELECTORS.iter().filter_map(|selector| selector.parse().ok()).collect();
     assert_eq!(selectors.len(), SELECTORS.len());
-    let sized = page(" width=\"600\" height=\"400\"");
-    for (case, layer, page) in [
-        ("page", LazyImagesLayer::new(), &sized),
-        ("page-dimensions", LazyImagesLayer::new().dimensions(|_: &str| Dimensions::new(600, 400)), &page("")),
-    ] {
+    let known = LazyImagesLayer::new().dimensions(|_: &str| Dimensions::new(600, 400));
+    for (case, layer, page) in
+        [("page", LazyImagesLayer::new(), page(" width=\"600\" height=\"400\"")), ("page-dimensions", known, page(""))]
+    {
         let served = page.clone();
         let mut service = layer.layer(service_fn(move |_: Request<support::Body>| {
             let mut response = Response::new(frames(&served));
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
             ready(Ok::<_, Infallible>(response))
         }));
-        support::compare(
-            criterion,
-            ("lazy_images", case),
-            || drained(support::call(&mut service, support::request()).into_body()),
-            ("lol_html", || lol(page, &selectors)),
-        );
+        let ours = || drained(support::call(&mut service, request()).into_body());
+        compare(case, page.len(), ours, ("lol_html", || lol(&page, &selectors)));
     }
 }
-
-criterion_group!(benches, bench);
-criterion_main!(benches);

@@ -332,11 +332,23 @@ fn write(gain: &Gain, text: &mut String) {
             text.push_str(attribute);
         }
     }
-    for (name, pixels) in [("width", gain.width), ("height", gain.height)] {
+    for (attribute, pixels) in [(" width=", gain.width), (" height=", gain.height)] {
         if let Some(pixels) = pixels {
-            // Writing to a string cannot fail.
-            let _ = write!(text, " {name}={pixels}");
+            text.push_str(attribute);
+            push_number(text, pixels);
         }
+    }
+}
+
+/// Many times faster than formatting.
+fn push_number(text: &mut String, number: u32) {
+    let mut power = 1_000_000_000;
+    while power > number && power > 1 {
+        power /= 10;
+    }
+    while power > 0 {
+        text.extend(char::from_digit(number / power % 10, 10));
+        power /= 10;
     }
 }
 
@@ -350,4 +362,19 @@ fn is_urgent_preload(element: &SendElement<'_, '_>) -> bool {
 fn is_loaded_by_its_url(element: &SendElement<'_, '_>) -> bool {
     element.get_attribute("rel").is_none_or(|rel| asset::is_loaded_by_link(&rel) || element.tag_name() == "a")
         && element.get_attribute("type").is_none_or(|kind| !kind.trim().eq_ignore_ascii_case("module"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::push_number;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn numbers_are_written_like_numbers(number in prop_oneof![any::<u32>(), 0_u32..1100, Just(u32::MAX)]) {
+            let mut text = String::new();
+            push_number(&mut text, number);
+            prop_assert_eq!(text, number.to_string());
+        }
+    }
 }

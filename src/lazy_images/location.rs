@@ -23,8 +23,11 @@ impl Base {
 
     /// The path that a URL leads to on this server; `None` if it leads elsewhere or could be read in two ways.
     pub(super) fn resolve<'a>(&self, url: &'a str) -> Option<Location<'a>> {
+        if is_plain(url) {
+            return Some(Location { path: Cow::Borrowed(url), suffix: "" });
+        }
         let Unresolved { path, suffix } = self.path_of(url)?;
-        Some(Location { path: decode(&without_dots(&path)?)?, suffix })
+        Some(Location { path: decode(without_dots(path)?)?, suffix })
     }
 
     fn path_of<'a>(&self, url: &'a str) -> Option<Unresolved<'a>> {
@@ -76,9 +79,31 @@ struct Unresolved<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Location<'a> {
     /// Absolute, decoded, without dot segments.
-    pub(super) path: String,
+    pub(super) path: Cow<'a, str>,
     /// The query and the fragment, as written.
     pub(super) suffix: &'a str,
+}
+
+/// Whether a URL is such a path already, as most are.
+fn is_plain(url: &str) -> bool {
+    let mut before = b' ';
+    for byte in url.bytes() {
+        let plain = match byte {
+            b'/' => matches!(before, b' ') || is_plain_byte(before),
+            b'.' => is_plain_byte(before),
+            byte => is_plain_byte(byte),
+        };
+        if !plain {
+            return false;
+        }
+        before = byte;
+    }
+    url.starts_with('/') && is_plain_byte(before)
+}
+
+/// What may stand anywhere in a segment.
+fn is_plain_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
 fn directory_of(path: &str) -> Option<&str> {
@@ -95,32 +120,31 @@ fn scheme(address: &str) -> Option<&str> {
 
 /// Removes dot segments ([RFC 3986 §5.2.4](https://www.rfc-editor.org/rfc/rfc3986#section-5.2.4)); `None` for an empty segment inside,
 /// which file servers treat differently.
-fn without_dots(path: &str) -> Option<String> {
+fn without_dots(path: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    let segments = path.strip_prefix('/')?.split('/');
+    if segments.clone().all(|segment| !matches!(segment, "" | "." | "..")) {
+        return Some(path);
+    }
     let mut kept: Vec<&str> = Vec::new();
-    let segments = path.strip_prefix('/')?;
     let mut ends_in_directory = false;
-    for segment in segments.split('/') {
-        ends_in_directory = false;
+    for segment in segments {
+        ends_in_directory = matches!(segment, "" | "." | "..");
         match segment {
-            "." => ends_in_directory = true,
-            ".." => {
-                kept.pop();
-                ends_in_directory = true;
-            }
-            "" => ends_in_directory = true,
+            "" | "." => {}
+            ".." => drop(kept.pop()),
             segment => kept.push(segment),
         }
     }
     if ends_in_directory || path.contains("//") {
         return None;
     }
-    Some(["/", &kept.join("/")].concat())
+    Some(Cow::Owned(["/", &kept.join("/")].concat()))
 }
 
 /// Undoes percent-encoding; `None` where that would make a separator, a dot segment or a control, or is not UTF-8.
-fn decode(path: &str) -> Option<String> {
+fn decode(path: Cow<'_, str>) -> Option<Cow<'_, str>> {
     if !path.contains('%') {
-        return Some(path.to_owned());
+        return Some(path);
     }
     let mut decoded = Vec::with_capacity(path.len());
     let mut bytes = path.bytes();
@@ -138,7 +162,7 @@ fn decode(path: &str) -> Option<String> {
     }
     let decoded = String::from_utf8(decoded).ok()?;
     let dots = decoded.split('/').any(|segment| matches!(segment, "." | ".."));
-    (!dots).then_some(decoded)
+    (!dots).then_some(Cow::Owned(decoded))
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -152,7 +176,7 @@ mod tests {
 
     fn resolve(url: &str) -> Option<(String, &str)> {
         let base = Base::new(Some("example.org:8080"), "/docs/guide/index.html");
-        base.resolve(url).map(|location| (location.path, location.suffix))
+        base.resolve(url).map(|location| (location.path.into_owned(), location.suffix))
     }
 
     #[test]
@@ -214,7 +238,35 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_short_way_is_the_long_way() {
+        for (url, expected) in [
+            ("/img/a.png", true),
+            ("/a-1_B/c.d.e", true),
+            ("img/a.png", false),
+            ("/", false),
+            ("/a/", false),
+            ("/a//b", false),
+            ("/a./b", false),
+            ("/.a", false),
+            ("/a..b", false),
+            ("/a%20b", false),
+            ("/a?b", false),
+            ("//a", false),
+            ("", false),
+        ] {
+            assert_eq!(is_plain(url), expected, "{url}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_plain_path_is_itself(url in "/[a-z/.-]{1,12}") {
+            if is_plain(&url) {
+                prop_assert_eq!(without_dots(Cow::Borrowed(&url)).and_then(decode), Some(Cow::Borrowed(&*url)));
+            }
+        }
+
         #[test]
         fn a_path_never_climbs(url in "[a-zé./%2eE5cCfF?#:&\\\\ ]{0,30}") {
             if let Some((path, _)) = resolve(&url) {
