@@ -110,8 +110,8 @@ async fn app(room: Room) -> Result<Router, Box<dyn Error>> {
     let cache = ConditionalCacheLayer::new().policy(cache_policy()?);
 
     // For everybody; a token is not even looked at.
-    // A row of the gallery is seen at once on a wide screen.
-    let pages = Router::new().merge(page::routes()).merge(gallery::routes()).layer(LazyImagesLayer::new().eager(4));
+    // The icon at the top, and a row of the gallery on a wide screen.
+    let pages = Router::new().merge(page::routes()).merge(gallery::routes()).layer(LazyImagesLayer::new().eager(5));
     let public = pages.merge(login::routes(login)).layer(cache.clone());
     // For everybody; but who shows a token shows a good one.
     let open = Router::new()
