@@ -1,5 +1,5 @@
 //! Composable [tower](https://docs.rs/tower) layers for the gate of a web app, on axum or bare hyper: who may enter, what can be
-//! reused, what is answered when something falls, which lines stay open.
+//! reused, what is answered when something falls, which lines stay open, what need not be sent yet.
 //!
 //! | layer | feature | its question |
 //! |---|---|---|
@@ -7,6 +7,7 @@
 //! | [`ConditionalCacheLayer`](conditional_cache::ConditionalCacheLayer) | `conditional-cache` | what can be reused? |
 //! | [`ErrorMappingLayer`](error_mapping::ErrorMappingLayer) | `error-mapping` | what went wrong, and may the client try again? |
 //! | [`WsUpgradeLayer`](ws_upgrade::WsUpgradeLayer) | `ws-upgrade` | which connections stay open? |
+//! | [`LazyImagesLayer`](lazy_images::LazyImagesLayer) | `lazy-images` | what need not be sent yet? |
 //!
 //! `token-auth` wants one of `aws-lc-rs` and `rust-crypto` for its cryptography, and to be told which if both are compiled in; `axum` adds
 //! extractors and responses, `tracing` events for operators; `full` is all of it with `aws-lc-rs`. Nothing is on by default, and turning a
@@ -26,6 +27,8 @@ mod core;
 pub mod conditional_cache;
 #[cfg(feature = "error-mapping")]
 pub mod error_mapping;
+#[cfg(feature = "lazy-images")]
+pub mod lazy_images;
 #[cfg(feature = "token-auth")]
 pub mod token_auth;
 #[cfg(feature = "ws-upgrade")]

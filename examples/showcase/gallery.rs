@@ -1,4 +1,5 @@
-//! `GET /gallery`: sixty pictures that the server draws itself, each with its width and height in the page.
+//! `GET /gallery`: sixty pictures that the server draws itself, each with its width and height in the page;
+//! LazyImages around it makes those further down load when they are scrolled to.
 
 use std::{f64::consts::TAU, fmt::Write as _};
 
@@ -27,12 +28,11 @@ pub(crate) fn routes() -> Router {
 async fn page() -> impl IntoResponse {
     let mut items = String::new();
     for number in 1..=PICTURES {
-        let loading = if number <= 4 { "eager" } else { "lazy" };
         let caption = Scene::of(number).caption;
         // Writing to a string cannot fail.
         let _ = writeln!(
             items,
-            "<li><figure><img src=\"/gallery/images/{number}.svg\" width=\"{WIDTH}\" height=\"{HEIGHT}\" loading=\"{loading}\" \
+            "<li><figure><img src=\"/gallery/images/{number}.svg\" width=\"{WIDTH}\" height=\"{HEIGHT}\" \
              alt=\"{caption} over the hills\"><figcaption>{number}. {caption}</figcaption></figure></li>",
         );
     }

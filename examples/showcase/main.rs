@@ -39,6 +39,7 @@ use axum::{
 use donjon::{
     conditional_cache::{CacheControl, CachePolicy, CacheRule, ConditionalCacheLayer, PolicyError},
     error_mapping::ErrorMappingLayer,
+    lazy_images::LazyImagesLayer,
     token_auth::{TokenAuthLayer, TokenSource},
 };
 use futures_util::{FutureExt as _, future};
@@ -99,7 +100,7 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The stack, outermost first: ErrorMapping → TokenAuth → ConditionalCache → app and WsUpgrade routes.
+/// The stack, outermost first: ErrorMapping → TokenAuth → ConditionalCache → LazyImages → app and WsUpgrade routes.
 async fn app(room: Room) -> Result<Router, Box<dyn Error>> {
     let login = Login::new()?;
     let auth = TokenAuthLayer::new(login.verifier()?)
@@ -108,7 +109,9 @@ async fn app(room: Room) -> Result<Router, Box<dyn Error>> {
     let cache = ConditionalCacheLayer::new().policy(cache_policy()?);
 
     // For everybody; a token is not even looked at.
-    let public = Router::new().merge(page::routes()).merge(gallery::routes()).merge(login::routes(login)).layer(cache.clone());
+    // The icon at the top, and a row of the gallery on a wide screen.
+    let pages = Router::new().merge(page::routes()).merge(gallery::routes()).layer(LazyImagesLayer::new().eager(5));
+    let public = pages.merge(login::routes(login)).layer(cache.clone());
     // For everybody; but who shows a token shows a good one.
     let open = Router::new()
         .merge(articles::routes())

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use donjon::{
     conditional_cache::ConditionalCacheLayer,
     error_mapping::ErrorMappingLayer,
+    lazy_images::LazyImagesLayer,
     token_auth::{Algorithm, Crypto, JwtVerifier, TokenAuthLayer, VerifyingKey},
     ws_upgrade::WsUpgradeLayer,
 };
@@ -119,6 +120,7 @@ contract!(token_auth_layer, token_auth());
 contract!(conditional_cache_layer, ConditionalCacheLayer::new());
 contract!(error_mapping_layer, ErrorMappingLayer::new());
 contract!(ws_upgrade_layer, WsUpgradeLayer::new());
+contract!(lazy_images_layer, LazyImagesLayer::new());
 
 #[tokio::test]
 async fn errors_of_the_inner_service_keep_their_type() {
@@ -128,6 +130,7 @@ async fn errors_of_the_inner_service_keep_their_type() {
     let service = ServiceBuilder::new()
         .layer(token_auth())
         .layer(ConditionalCacheLayer::new())
+        .layer(LazyImagesLayer::new())
         .layer(WsUpgradeLayer::new())
         .service(failing);
     assert_eq!(service.oneshot(empty(get("/"))).await.err(), Some(Mine));
