@@ -9,16 +9,21 @@ use std::{
 
 use criterion::Criterion;
 use donjon::{LayerBody, Problem, error_mapping::ErrorMappingLayer};
-use http::{Request, Response, StatusCode};
+use http::{HeaderName, Request, Response, StatusCode, header};
 use tower::{Layer as _, service_fn};
 
 use support::{BROWSER, Body, bare, compare, criterion, pass_through, request, request_with};
+
+/// None of the values that browsers send today, so that it is read in full.
+const OTHER_ACCEPT: [(HeaderName, &str); 1] =
+    [(header::ACCEPT, "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8")];
 
 fn main() {
     let mut criterion = criterion();
     let layered = ErrorMappingLayer::new().layer(bare());
     pass_through(&mut criterion, ("error_mapping", "success"), request, layered.clone(), bare());
-    pass_through(&mut criterion, ("error_mapping", "success-browser"), || request_with(&BROWSER), layered, bare());
+    pass_through(&mut criterion, ("error_mapping", "success-browser"), || request_with(&BROWSER), layered.clone(), bare());
+    pass_through(&mut criterion, ("error_mapping", "success-other-accept"), || request_with(&OTHER_ACCEPT), layered, bare());
     failures(&mut criterion);
     criterion.final_summary();
 }

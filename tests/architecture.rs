@@ -9,7 +9,7 @@ use std::{
 
 use syn::visit::Visit;
 
-const LAYERS: [&str; 4] = ["conditional_cache", "error_mapping", "token_auth", "ws_upgrade"];
+const LAYERS: [&str; 5] = ["conditional_cache", "error_mapping", "lazy_images", "token_auth", "ws_upgrade"];
 
 /// A module by its path from the crate's root: `["token_auth", "service"]`.
 type Module = Vec<String>;

@@ -59,3 +59,23 @@ fn full_is_every_layer_and_the_table_has_a_row_for_each_feature() {
         assert!(["default", "full"].contains(&feature) || named.contains(feature), "{feature} is not in the table");
     }
 }
+
+/// The compiler is not here to try, but every dependency says what it needs.
+#[test]
+fn no_dependency_needs_a_newer_compiler_than_we_promise() {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--features", "full,rust-crypto", "--manifest-path"])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let version = |text: &str| text.split('.').map(|part| part.parse().unwrap()).collect::<Vec<u32>>();
+    let promised = version(env!("CARGO_PKG_RUST_VERSION"));
+    let packages = metadata["packages"].as_array().unwrap();
+    assert!(packages.len() > 50, "the metadata was not read");
+    for package in packages {
+        if let Some(needed) = package["rust_version"].as_str() {
+            assert!(version(needed)[..2] <= promised[..2], "{} needs Rust {needed}", package["name"]);
+        }
+    }
+}

@@ -1,10 +1,11 @@
-//! `GET /gallery`: sixty pictures that the server draws itself, each with its width and height in the page.
+//! `GET /gallery`: sixty pictures that the server draws itself, each with its width and height in the page;
+//! LazyImages around it makes those further down load when they are scrolled to.
 
 use std::{f64::consts::TAU, fmt::Write as _};
 
 use axum::{
     Router,
-    extract::Path,
+    extract::{Path, rejection::PathRejection},
     response::{Html, IntoResponse},
     routing::get,
 };
@@ -27,12 +28,11 @@ pub(crate) fn routes() -> Router {
 async fn page() -> impl IntoResponse {
     let mut items = String::new();
     for number in 1..=PICTURES {
-        let loading = if number <= 4 { "eager" } else { "lazy" };
         let caption = Scene::of(number).caption;
         // Writing to a string cannot fail.
         let _ = writeln!(
             items,
-            "<li><figure><img src=\"/gallery/images/{number}.svg\" width=\"{WIDTH}\" height=\"{HEIGHT}\" loading=\"{loading}\" \
+            "<li><figure><img src=\"/gallery/images/{number}.svg\" width=\"{WIDTH}\" height=\"{HEIGHT}\" \
              alt=\"{caption} over the hills\"><figcaption>{number}. {caption}</figcaption></figure></li>",
         );
     }
@@ -42,7 +42,8 @@ async fn page() -> impl IntoResponse {
     )
 }
 
-async fn picture(Path(name): Path<String>) -> Result<impl IntoResponse, Problem> {
+async fn picture(name: Result<Path<String>, PathRejection>) -> Result<impl IntoResponse, Problem> {
+    let Path(name) = name.map_err(problems::no_such_name)?;
     let number = number_of(&name).ok_or_else(|| problems::bare(StatusCode::NOT_FOUND))?;
     let headers = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CONTENT_SECURITY_POLICY, PICTURE_CSP)];
     Ok((headers, Scene::of(number).draw(number)))

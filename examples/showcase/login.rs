@@ -11,7 +11,7 @@ use argon2::{
 };
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, State, rejection::JsonRejection},
+    extract::{DefaultBodyLimit, FromRequest as _, Request, State, rejection::JsonRejection},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -33,6 +33,8 @@ pub(crate) const COOKIE: &str = "donjon_showcase";
 const USERNAME: &str = "demo";
 const PASSWORD: &str = "demo";
 const MAX_BODY: usize = 4 * 1024;
+/// How long its sender may take over it. Less than the stack gives a whole request, so that who was slow is told the truth.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 const TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// How long a login may wait for its turn at the hashing.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -77,8 +79,9 @@ struct Entered {
     password: String,
 }
 
-async fn log_in(State(login): State<Login>, entered: Result<Json<Entered>, JsonRejection>) -> Result<Response, Problem> {
-    let Json(entered) = entered.map_err(|rejection| unreadable(&rejection))?;
+async fn log_in(State(login): State<Login>, request: Request) -> Result<Response, Problem> {
+    let entered = time::timeout(BODY_TIMEOUT, Json::<Entered>::from_request(request, &())).await;
+    let Json(entered) = entered.map_err(|_elapsed| too_slow())?.map_err(|rejection| unreadable(&rejection))?;
     let credentials = Credentials::new(entered.username, entered.password);
     match login.issuer.login(&*login.users, credentials).await {
         Ok(token) => Ok(granted(token)),
@@ -101,13 +104,19 @@ async fn log_out() -> impl IntoResponse {
     (StatusCode::NO_CONTENT, [(header::CACHE_CONTROL, "no-store".to_owned()), (header::SET_COOKIE, cookie)])
 }
 
+fn too_slow() -> Problem {
+    Problem::new(StatusCode::REQUEST_TIMEOUT).with_detail("The login did not arrive in time.")
+}
+
 /// What is wrong with the body, without the words of the parser.
 fn unreadable(rejection: &JsonRejection) -> Problem {
-    let detail = match rejection.status() {
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => "Send the login as application/json.",
-        StatusCode::UNPROCESSABLE_ENTITY => "A login has a \"username\" and a \"password\", both strings.",
-        StatusCode::PAYLOAD_TOO_LARGE => "A login is shorter than 4 KiB.",
-        _ => "This is not JSON.",
+    let detail = match rejection {
+        JsonRejection::MissingJsonContentType(_) => "Send the login as application/json.",
+        JsonRejection::JsonDataError(_) => "A login has a \"username\" and a \"password\", both strings.",
+        JsonRejection::JsonSyntaxError(_) => "This is not JSON.",
+        _ if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => "A login is shorter than 4 KiB.",
+        // Its sender hung up, or framed it wrong.
+        _ => "The login did not arrive whole.",
     };
     Problem::new(rejection.status()).with_detail(detail)
 }

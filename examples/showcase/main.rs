@@ -5,6 +5,7 @@
 //! | room | what it shows |
 //! |---|---|
 //! | `main` | the stack: which layer stands around what |
+//! | `server` | the connections, and how long each may keep us waiting |
 //! | `login` | issuing a token; password hashing that blocks nobody |
 //! | `me`, `articles` | who is calling; private answers with an entity tag |
 //! | `failures` | errors of plain tower services, mapped |
@@ -20,6 +21,7 @@ mod me;
 mod options;
 mod page;
 mod problems;
+mod server;
 
 use std::{
     env,
@@ -29,10 +31,11 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, middleware::map_response, response::Response, serve::ListenerExt as _};
+use axum::{Router, middleware::map_response, response::Response};
 use donjon::{
     conditional_cache::{CacheControl, CachePolicy, CacheRule, ConditionalCacheLayer, PolicyError},
     error_mapping::ErrorMappingLayer,
+    lazy_images::LazyImagesLayer,
     token_auth::{TokenAuthLayer, TokenSource},
 };
 use futures_util::{FutureExt as _, future};
@@ -75,27 +78,25 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
         listener.local_addr()?,
     );
 
-    // Small answers should not wait for more.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     let (stopping, stopped) = watch::channel(false);
     let until_stopped = |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stopped| *stopped).await) };
 
-    let serving = axum::serve(listener, app).with_graceful_shutdown(until_stopped(stopped.clone())).into_future();
+    let serving = server::serve(listener, app, until_stopped(stopped.clone()));
     // The server knows no more of a connection that became a WebSocket, so the room says goodbye itself.
-    let closing_room = until_stopped(stopped).then(|()| room.close()).map(Ok);
+    let closing_room = until_stopped(stopped).then(|()| room.close());
     let deadline = async {
         told_to_stop().await;
         stopping.send_replace(true);
         tokio::time::sleep(FAREWELL).await;
     };
     tokio::select! {
-        finished = future::try_join(serving, closing_room) => drop(finished?),
+        _finished = future::join(serving, closing_room) => {}
         () = deadline => {}
     }
     Ok(())
 }
 
-/// The stack, outermost first: ErrorMapping → TokenAuth → ConditionalCache → app and WsUpgrade routes.
+/// The stack, outermost first: ErrorMapping → TokenAuth → ConditionalCache → LazyImages → app and WsUpgrade routes.
 async fn app(room: Room) -> Result<Router, Box<dyn Error>> {
     let login = Login::new()?;
     let auth = TokenAuthLayer::new(login.verifier()?)
@@ -105,7 +106,9 @@ async fn app(room: Room) -> Result<Router, Box<dyn Error>> {
     let cache = ConditionalCacheLayer::new().policy(cache_policy()?);
 
     // For everybody; a token is not even looked at.
-    let public = Router::new().merge(page::routes()).merge(gallery::routes()).merge(login::routes(login)).layer(cache.clone());
+    // The icon at the top, and a row of the gallery on a wide screen.
+    let pages = Router::new().merge(page::routes()).merge(gallery::routes()).layer(LazyImagesLayer::new().eager(5));
+    let public = pages.merge(login::routes(login)).layer(cache.clone());
     // For everybody; but who shows a token shows a good one.
     let open = Router::new()
         .merge(articles::routes())

@@ -2,7 +2,7 @@
 
 use axum::{
     Router,
-    extract::Path,
+    extract::{Path, rejection::PathRejection},
     response::{Html, IntoResponse},
     routing::get,
 };
@@ -35,7 +35,8 @@ async fn index() -> impl IntoResponse {
     ([(header::CONTENT_SECURITY_POLICY, CSP)], Html(include_str!("page/index.html")))
 }
 
-async fn asset(Path(name): Path<String>) -> Result<impl IntoResponse, Problem> {
+async fn asset(name: Result<Path<String>, PathRejection>) -> Result<impl IntoResponse, Problem> {
+    let Path(name) = name.map_err(problems::no_such_name)?;
     let found = ASSETS.into_iter().find(|(known, ..)| *known == name);
     let (_, media_type, content) = found.ok_or_else(|| problems::bare(StatusCode::NOT_FOUND))?;
     Ok(([(header::CONTENT_TYPE, media_type)], content))

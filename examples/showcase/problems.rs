@@ -1,5 +1,6 @@
 //! What the app itself refuses, in the same words everywhere.
 
+use axum::extract::rejection::PathRejection;
 use donjon::Problem;
 use http::StatusCode;
 
@@ -12,4 +13,9 @@ pub(crate) fn bare(status: StatusCode) -> Problem {
         }
         _ => Problem::new(status),
     }
+}
+
+/// For a name that is not even text, as `%ff`: nothing has one.
+pub(crate) fn no_such_name(_: PathRejection) -> Problem {
+    bare(StatusCode::NOT_FOUND)
 }

@@ -67,7 +67,7 @@ impl<B: Body> ResponseBody<B> {
     /// `size` is the exact size that the inner body claimed for the whole content.
     pub(super) fn replay(held: Bytes, size: Option<u64>, then: Then<B>) -> Self {
         match then {
-            Then::End => Self::layer(LayerBody::full(held)),
+            Then::End if size.is_none_or(|size| size == held.len() as u64) => Self::layer(LayerBody::full(held)),
             then => Self { kind: Kind::Replay { replay: Box::new(Replay { held, left: size, then }) } },
         }
     }
@@ -135,10 +135,10 @@ where
         let held = self.held.len() as u64;
         match (&self.then, self.left) {
             (Then::Rest(body), _) => after(held, &body.size_hint()),
-            (Then::End, _) => SizeHint::with_exact(held),
+            (Then::End, None) => SizeHint::with_exact(held),
             // As much as the inner body promised, however it ended. An exact size made up from what did come would let a server announce
             // the torn content as whole, or leave no room for trailers in HTTP/1.1.
-            (Then::Trailers(_) | Then::Failed(_), Some(left)) => SizeHint::with_exact(left),
+            (Then::Trailers(_) | Then::Failed(_) | Then::End, Some(left)) => SizeHint::with_exact(left),
             (Then::Trailers(_) | Then::Failed(_), None) => {
                 let mut hint = SizeHint::new();
                 hint.set_lower(held);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method, Response, StatusCode, header, response::Parts};
+use http::{HeaderMap, Method, Response, StatusCode, header, response::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
@@ -22,7 +22,11 @@ use super::{
     tagging::{self, Tagging},
     validators::Current,
 };
-use crate::core::{LayerBody, Principal, header::add_vary, trace::event};
+use crate::core::{
+    LayerBody, Principal,
+    header::{add_vary, remove_content, remove_representation},
+    trace::event,
+};
 
 pin_project! {
     /// The future of [`ConditionalCache`](super::ConditionalCache).
@@ -59,6 +63,7 @@ struct Holding<B: Body> {
 }
 
 impl<F, B: Body> ResponseFuture<F, B> {
+    #[inline]
     pub(super) fn new(inner: F, plan: Option<Plan>) -> Self {
         Self { inner, plan, holding: None }
     }
@@ -71,45 +76,65 @@ where
 {
     type Output = Result<Response<ResponseBody<B>>, E>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if this.holding.is_none() {
-            let mut response = ready!(this.inner.poll(cx))?;
-            let Some(plan) = this.plan else { return Poll::Ready(Ok(response.map(ResponseBody::inner))) };
-            if plan.preconditions.is_none() && is_complete(response.headers()) {
-                return Poll::Ready(Ok(response.map(ResponseBody::inner)));
-            }
-            plan.write_policy(&mut response);
-            match plan.tagging(&response) {
-                Tagging::Generate(strength) => {
-                    *this.holding = this.plan.take().map(|plan| Holding::boxed(plan, response, strength))
-                }
-                Tagging::Keep if plan.preconditions.is_none() => return Poll::Ready(Ok(response.map(ResponseBody::inner))),
-                Tagging::Keep => return Poll::Ready(Ok(plan.answer(response.map(ResponseBody::inner)))),
-            }
+        if this.holding.is_some() {
+            return poll_holding(this.holding, cx).map(Ok);
         }
-        let outcome = match this.holding {
-            Some(holding) => ready!(holding.hold.poll(cx)),
-            None => return Poll::Pending,
-        };
-        match this.holding.take() {
-            Some(holding) => Poll::Ready(Ok(holding.finish(outcome))),
-            None => Poll::Pending,
+        match this.inner.poll(cx) {
+            Poll::Ready(Ok(response)) if this.plan.as_ref().is_some_and(|plan| !plan.leaves(&response)) => {
+                carry_out(this.plan, this.holding, response, cx).map(Ok)
+            }
+            polled => polled.map_ok(|response| response.map(ResponseBody::inner)),
         }
     }
 }
 
-/// Whether the handler said all that the layer could: the common case, and the one that must cost next to nothing.
-fn is_complete(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::CACHE_CONTROL) && headers.contains_key(header::ETAG)
+// Both out of line, so that the way of a response that there is nothing to do for stays short.
+
+#[inline(never)]
+fn carry_out<B>(
+    plan: &mut Option<Plan>,
+    slot: &mut Option<Box<Holding<B>>>,
+    mut response: Response<B>,
+    cx: &mut Context<'_>,
+) -> Poll<Response<ResponseBody<B>>>
+where
+    B: Body<Data: From<Bytes>>,
+{
+    let Some(plan) = plan.take() else { return Poll::Ready(response.map(ResponseBody::inner)) };
+    if let Tagging::Generate(strength) = plan.prepare(&mut response) {
+        *slot = Some(Holding::boxed(plan, response, strength));
+        return poll_holding(slot, cx);
+    }
+    Poll::Ready(plan.answer(response.map(ResponseBody::inner)))
+}
+
+#[inline(never)]
+fn poll_holding<B: Body>(slot: &mut Option<Box<Holding<B>>>, cx: &mut Context<'_>) -> Poll<Response<ResponseBody<B>>> {
+    let Some(holding) = slot else { return Poll::Pending };
+    let outcome = ready!(holding.hold.poll(cx));
+    slot.take().map_or(Poll::Pending, |holding| Poll::Ready(holding.finish(outcome)))
 }
 
 impl Plan {
-    /// What can be told by the head and the size.
-    fn tagging<B: Body>(&self, response: &Response<B>) -> Tagging {
+    /// Whether the response is sent as it is: nothing has to be evaluated, and what the handler said is all there is to say. The common
+    /// case, and the one that must cost next to nothing.
+    #[inline]
+    fn leaves<B>(&self, response: &Response<B>) -> bool {
+        self.preconditions.is_none() && says_all(response.headers())
+    }
+
+    /// Writes the policy, and tells whether the content is to be held back for a tag.
+    fn prepare<B: Body>(&self, response: &mut Response<B>) -> Tagging {
+        if says_all(response.headers()) {
+            return Tagging::Keep;
+        }
+        self.write_policy(response);
         match tagging::decide(self.config.entity_tags, self.may_be_coded, response.status(), response.headers()) {
-            Tagging::Generate(strength) if Hold::fits(response.body(), self.config.max_buffered) => Tagging::Generate(strength),
-            _ => Tagging::Keep,
+            Tagging::Generate(_) if !Hold::fits(response.body(), self.config.max_buffered) => Tagging::Keep,
+            decided => decided,
         }
     }
 
@@ -151,6 +176,20 @@ impl Plan {
     }
 }
 
+/// Whether the handler has said both how long the response may be kept and what it is known by. One pass is quicker than to look up two.
+#[inline]
+fn says_all(headers: &HeaderMap) -> bool {
+    let (mut kept, mut known) = (false, false);
+    for name in headers.keys() {
+        match *name {
+            header::CACHE_CONTROL => kept = true,
+            header::ETAG => known = true,
+            _ => {}
+        }
+    }
+    kept && known
+}
+
 impl<B: Body> Holding<B> {
     fn boxed(plan: Plan, response: Response<B>, strength: Strength) -> Box<Self> {
         let (parts, body) = response.into_parts();
@@ -168,7 +207,7 @@ impl<B: Body> Holding<B> {
             Outcome::LetGo => {
                 event!(DEBUG, "no entity tag: the response is a stream or over the limit", held = hold.content().len())
             }
-            Outcome::Failed(_) => {
+            Outcome::Failed(_) | Outcome::Torn(_) => {
                 // Nothing is known of content that never came whole; the client is to see it fail as it would have.
                 event!(WARN, "the response body failed while its entity tag was made", held = hold.content().len());
                 return Response::from_parts(parts, hold.release(outcome));
@@ -178,21 +217,6 @@ impl<B: Body> Holding<B> {
     }
 }
 
-/// What describes the content, and goes when the content goes. The digests have no names in `http`.
-const REPRESENTATION: [HeaderName; 11] = [
-    header::CONTENT_TYPE,
-    header::CONTENT_LENGTH,
-    header::CONTENT_ENCODING,
-    header::CONTENT_LANGUAGE,
-    header::CONTENT_RANGE,
-    header::CONTENT_DISPOSITION,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    HeaderName::from_static("content-digest"),
-    HeaderName::from_static("repr-digest"),
-    HeaderName::from_static("digest"),
-];
-
 /// The 304 for a 200.
 ///
 /// Of the representation's fields only Content-Location, Date, ETag, Vary, Cache-Control and Expires stay, and Last-Modified where there
@@ -201,9 +225,7 @@ const REPRESENTATION: [HeaderName; 11] = [
 /// security policy must reach the stored page when it changes.
 fn not_modified<B: Body>(mut parts: Parts) -> Response<ResponseBody<B>> {
     event!(DEBUG, "not modified");
-    for name in &REPRESENTATION {
-        parts.headers.remove(name);
-    }
+    remove_content(&mut parts.headers);
     if parts.headers.contains_key(header::ETAG) {
         parts.headers.remove(header::LAST_MODIFIED);
     }
@@ -215,10 +237,7 @@ fn not_modified<B: Body>(mut parts: Parts) -> Response<ResponseBody<B>> {
 fn precondition_failed<B: Body>(mut parts: Parts) -> Response<ResponseBody<B>> {
     event!(DEBUG, "precondition failed");
     let (problem, body) = precondition::refusal().into_http_response::<B>().into_parts();
-    let validators = [header::ETAG, header::LAST_MODIFIED, header::EXPIRES, header::CONTENT_LOCATION, header::ACCEPT_RANGES];
-    for name in REPRESENTATION.iter().chain(&validators) {
-        parts.headers.remove(name);
-    }
+    remove_representation(&mut parts.headers);
     for (name, value) in &problem.headers {
         parts.headers.insert(name, value.clone());
     }

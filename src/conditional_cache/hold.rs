@@ -31,6 +31,8 @@ pub(super) struct Hold<B> {
 pub(super) enum Outcome<E> {
     /// The whole content is held.
     Complete(Option<HeaderMap>),
+    /// The body ended, with less or more than it had announced.
+    Torn(Option<HeaderMap>),
     /// It came to more than the limit, or let us wait.
     LetGo,
     /// The body failed after what is held.
@@ -55,14 +57,14 @@ impl<B: Body> Hold<B> {
                 return Poll::Ready(Outcome::LetGo);
             }
             let frame = match ready!(polled) {
-                None => return Poll::Ready(Outcome::Complete(None)),
+                None => return Poll::Ready(self.ended(None)),
                 Some(Err(error)) => return Poll::Ready(Outcome::Failed(error)),
                 Some(Ok(frame)) => frame,
             };
             match frame.into_data() {
                 Ok(data) => self.keep(data),
                 Err(frame) => match frame.into_trailers() {
-                    Ok(trailers) => return Poll::Ready(Outcome::Complete(Some(trailers))),
+                    Ok(trailers) => return Poll::Ready(self.ended(Some(trailers))),
                     // A kind of frame that does not exist yet, and carries neither content nor the end of it.
                     Err(_) => continue,
                 },
@@ -73,6 +75,14 @@ impl<B: Body> Hold<B> {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    fn ended(&self, trailers: Option<HeaderMap>) -> Outcome<B::Error> {
+        if self.size.is_none_or(|size| size == self.content().len() as u64) {
+            Outcome::Complete(trailers)
+        } else {
+            Outcome::Torn(trailers)
+        }
     }
 
     fn keep(&mut self, mut data: B::Data) {
@@ -100,8 +110,8 @@ impl<B: Body> Hold<B> {
         let Self { body, size, single, joined, .. } = self;
         let held = if joined.is_empty() { single } else { joined.freeze() };
         let then = match outcome {
-            Outcome::Complete(None) => Then::End,
-            Outcome::Complete(Some(trailers)) => Then::Trailers(trailers),
+            Outcome::Complete(None) | Outcome::Torn(None) => Then::End,
+            Outcome::Complete(Some(trailers)) | Outcome::Torn(Some(trailers)) => Then::Trailers(trailers),
             Outcome::LetGo => Then::Rest(body),
             Outcome::Failed(error) => Then::Failed(error),
         };

@@ -7,9 +7,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use super::{
     entity_tag::{Comparison, list},
     http_date,
-    validators::{Current, Validators, only},
+    validators::{Current, Validators},
 };
-use crate::core::{Problem, header::trim_ows};
+use crate::core::{
+    Problem,
+    header::{only, trim_ows},
+};
 
 /// The conditions that a request sets: `If-Match`, `If-Unmodified-Since`, `If-None-Match`, `If-Modified-Since`.
 ///
@@ -66,15 +69,6 @@ impl Preconditions {
             if_none_match: Tags::of(headers, &header::IF_NONE_MATCH),
             if_modified_since: date(headers, &header::IF_MODIFIED_SINCE),
         }
-    }
-
-    /// The same, or nothing for a request without any of the fields: as small as can be, since it waits beside every request.
-    pub(super) fn boxed(headers: &HeaderMap) -> Option<Box<Self>> {
-        let any = headers.contains_key(header::IF_NONE_MATCH)
-            || headers.contains_key(header::IF_MODIFIED_SINCE)
-            || headers.contains_key(header::IF_MATCH)
-            || headers.contains_key(header::IF_UNMODIFIED_SINCE);
-        any.then(|| Box::new(Self::from_headers(headers)))
     }
 
     /// Whether the request sets no condition that can be evaluated.

@@ -8,6 +8,7 @@ use super::{
     entity_tag::{EntityTag, TagRef},
     http_date,
 };
+use crate::core::header::only;
 
 /// What is known about the current representation of a resource: that it exists, its tag, when it was last changed.
 ///
@@ -119,12 +120,6 @@ impl<'a> From<&'a Validators> for Current<'a> {
         let Validators { exists, entity_tag, last_modified } = validators;
         Self { exists: *exists, tag: entity_tag.as_ref().map(EntityTag::borrowed), last_modified: *last_modified }
     }
-}
-
-/// The value of a field that must not be a list; `None` if it comes more than once.
-pub(super) fn only<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a header::HeaderValue> {
-    let mut lines = headers.get_all(name).iter();
-    lines.next().filter(|_| lines.next().is_none())
 }
 
 #[cfg(test)]

@@ -31,26 +31,29 @@ pin_project! {
 pin_project! {
     #[project = KindProj]
     enum Kind<B> {
-        Own { bytes: Bytes },
         Inner { #[pin] body: B },
+        // In a box, so that the many responses without such bytes are not made larger by them; none when nothing is (left) to be sent.
+        Own { bytes: Option<Box<Bytes>> },
     }
 }
 
 impl<B> LayerBody<B> {
     /// A body that is the inner service's own.
+    #[inline]
     pub fn inner(body: B) -> Self {
         Self { kind: Kind::Inner { body } }
     }
 
     /// A body of the given bytes, complete at once.
     pub fn full(bytes: impl Into<Bytes>) -> Self {
-        Self { kind: Kind::Own { bytes: bytes.into() } }
+        let bytes = bytes.into();
+        Self { kind: Kind::Own { bytes: (!bytes.is_empty()).then(|| Box::new(bytes)) } }
     }
 
     /// A body without content.
     #[must_use]
     pub fn empty() -> Self {
-        Self::full(Bytes::new())
+        Self { kind: Kind::Own { bytes: None } }
     }
 }
 
@@ -64,22 +67,21 @@ where
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         match self.project().kind.project() {
             KindProj::Inner { body } => body.poll_frame(cx),
-            KindProj::Own { bytes } if bytes.is_empty() => Poll::Ready(None),
-            KindProj::Own { bytes } => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes).into())))),
+            KindProj::Own { bytes } => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data((*bytes).into())))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Inner { body } => body.is_end_stream(),
-            Kind::Own { bytes } => bytes.is_empty(),
+            Kind::Own { bytes } => bytes.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Inner { body } => body.size_hint(),
-            Kind::Own { bytes } => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Own { bytes } => SizeHint::with_exact(length(bytes) as u64),
         }
     }
 }
@@ -88,9 +90,13 @@ impl<B> fmt::Debug for LayerBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::Inner { .. } => f.write_str("LayerBody::Inner"),
-            Kind::Own { bytes } => write!(f, "LayerBody::Own({} bytes)", bytes.len()),
+            Kind::Own { bytes } => write!(f, "LayerBody::Own({} bytes)", length(bytes)),
         }
     }
+}
+
+fn length(bytes: &Option<Box<Bytes>>) -> usize {
+    bytes.as_ref().map_or(0, |bytes| bytes.len())
 }
 
 #[cfg(test)]

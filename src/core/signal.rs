@@ -1,4 +1,5 @@
 use std::{
+    collections::HashMap,
     fmt,
     future::Future,
     pin::Pin,
@@ -34,7 +35,7 @@ struct Signal {
 #[derive(Default)]
 struct Waiting {
     next_id: u64,
-    wakers: Vec<(u64, Waker)>,
+    wakers: HashMap<u64, Waker>,
 }
 
 impl Signal {
@@ -55,9 +56,7 @@ impl Revoker {
     pub fn revoke(&self) {
         self.0.raised.store(true, Ordering::Release);
         let wakers = std::mem::take(&mut self.0.waiting().wakers);
-        for (_, waker) in wakers {
-            waker.wake();
-        }
+        wakers.into_values().for_each(Waker::wake);
     }
 
     /// Whether the signal was given.
@@ -105,6 +104,8 @@ impl Future for Revoked {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let Some(signal) = &this.signal else { return Poll::Pending };
+        // Cloned before the lock is taken: what a waker does when it is cloned is not ours to know.
+        let waker = cx.waker().clone();
         let mut waiting = signal.waiting();
         // Read under the lock: `revoke` raises the flag before it takes the wakers, so a waker added here is seen there.
         if signal.raised.load(Ordering::Acquire) {
@@ -114,10 +115,9 @@ impl Future for Revoked {
             waiting.next_id += 1;
             waiting.next_id
         });
-        match waiting.wakers.iter_mut().find(|(other, _)| *other == id) {
-            Some((_, waker)) => waker.clone_from(cx.waker()),
-            None => waiting.wakers.push((id, cx.waker().clone())),
-        }
+        let replaced = waiting.wakers.insert(id, waker);
+        drop(waiting);
+        drop(replaced);
         Poll::Pending
     }
 }
@@ -125,7 +125,8 @@ impl Future for Revoked {
 impl Drop for Revoked {
     fn drop(&mut self) {
         if let (Some(signal), Some(id)) = (&self.signal, self.id) {
-            signal.waiting().wakers.retain(|(other, _)| *other != id);
+            let waker = signal.waiting().wakers.remove(&id);
+            drop(waker);
         }
     }
 }

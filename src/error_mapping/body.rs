@@ -19,25 +19,18 @@ pin_project! {
     /// the server cuts the message instead of losing the connection's task or ending it as if it were whole.
     pub struct ResponseBody<B> {
         #[pin]
-        state: State<B>,
-    }
-}
-
-pin_project! {
-    #[project = StateProj]
-    enum State<B> {
-        Flowing { #[pin] body: LayerBody<B> },
-        Ended,
+        body: LayerBody<B>,
     }
 }
 
 impl<B> ResponseBody<B> {
+    #[inline]
     pub(super) fn inner(body: B) -> Self {
-        Self { state: State::Flowing { body: LayerBody::inner(body) } }
+        Self { body: LayerBody::inner(body) }
     }
 
     pub(super) fn full(bytes: impl Into<Bytes>) -> Self {
-        Self { state: State::Flowing { body: LayerBody::full(bytes) } }
+        Self { body: LayerBody::full(bytes) }
     }
 }
 
@@ -49,38 +42,29 @@ where
     type Error = BodyError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, BodyError>>> {
-        let mut this = self.project();
-        let StateProj::Flowing { body } = this.state.as_mut().project() else { return Poll::Ready(None) };
-        match guard(|| body.poll_frame(cx)) {
+        let mut body = self.project().body;
+        match guard(|| body.as_mut().poll_frame(cx)) {
             Ok(polled) => Poll::Ready(ready!(polled).map(|frame| frame.map_err(BodyError::failed))),
             Err(_panicked) => {
-                let _ = guard(|| this.state.set(State::Ended));
+                // What has panicked is not polled again; dropping it may panic once more.
+                let _ = guard(|| body.set(LayerBody::empty()));
                 Poll::Ready(Some(Err(BodyError(Kind::Panicked))))
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.state {
-            State::Flowing { body } => body.is_end_stream(),
-            State::Ended => true,
-        }
+        guard(|| self.body.is_end_stream()).unwrap_or(false)
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.state {
-            State::Flowing { body } => body.size_hint(),
-            State::Ended => SizeHint::with_exact(0),
-        }
+        guard(|| self.body.size_hint()).unwrap_or_default()
     }
 }
 
 impl<B> fmt::Debug for ResponseBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.state {
-            State::Flowing { body } => f.debug_tuple("ResponseBody").field(body).finish(),
-            State::Ended => f.write_str("ResponseBody::Ended"),
-        }
+        f.debug_tuple("ResponseBody").field(&self.body).finish()
     }
 }
 
@@ -97,7 +81,8 @@ enum Kind {
 impl BodyError {
     #[cold]
     fn failed(error: impl Into<BoxError>) -> Self {
-        match error.into().downcast::<Self>() {
+        let Ok(error) = guard(|| error.into()) else { return Self(Kind::Panicked) };
+        match error.downcast::<Self>() {
             // Of a stack of these layers the innermost has told it.
             Ok(told) => *told,
             Err(error) => {

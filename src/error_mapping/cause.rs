@@ -8,11 +8,12 @@ use crate::{Problem, Retryability};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Role {
-    /// For itself ([RFC 9110 §3.6](https://www.rfc-editor.org/rfc/rfc9110#section-3.6)): a timeout of its own is 503.
+    /// For itself ([RFC 9110 §3.6](https://www.rfc-editor.org/rfc/rfc9110#section-3.6)): a timeout of its own is 503, and its handlers
+    /// may have acted before an upstream failed them.
     #[default]
     Origin,
     /// For servers behind it ([RFC 9110 §3.7](https://www.rfc-editor.org/rfc/rfc9110#section-3.7)): a timeout is 504, since what took too
-    /// long was one of them.
+    /// long was one of them, and a request that none of them received was not acted on.
     Gateway,
 }
 
@@ -25,11 +26,12 @@ pub enum Role {
 /// | [`Overloaded`](Self::Overloaded) | 503 | safe |
 /// | [`Unavailable`](Self::Unavailable) | 503 | idempotent only |
 /// | [`TimedOut`](Self::TimedOut) | origin 503, gateway 504 | idempotent only |
-/// | [`ConnectionRefused`](Self::ConnectionRefused), [`ConnectionFailed`](Self::ConnectionFailed) | 502 | safe |
-/// | [`ConnectionTimedOut`](Self::ConnectionTimedOut) | 504 | safe |
+/// | [`ConnectionRefused`](Self::ConnectionRefused), [`ConnectionFailed`](Self::ConnectionFailed) | 502 | gateway safe, origin idempotent only |
+/// | [`ConnectionTimedOut`](Self::ConnectionTimedOut) | 504 | gateway safe, origin idempotent only |
 /// | [`ResponseTimedOut`](Self::ResponseTimedOut) | 504 | idempotent only |
 /// | [`ConnectionTerminated`](Self::ConnectionTerminated), [`ResponseIncomplete`](Self::ResponseIncomplete), [`ProtocolError`](Self::ProtocolError), [`UpstreamFailed`](Self::UpstreamFailed) | 502 | idempotent only |
 ///
+/// A gateway that sent nothing on did nothing; the handler of an origin may have done something before it asked another server.
 /// A 503 carries `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -64,18 +66,19 @@ pub enum Cause {
     UpstreamFailed,
 }
 
+// Each ends in the words of the advice that comes with it, so that a form with a place of its own for advice can move them there.
 const DONE_HALF: &str = "The server failed while it handled the request, and part of it may have been carried out. \
                          Do not send the same data again.";
 const TOO_LARGE: &str = "The content of the request is longer than the server accepts. Send less.";
-const OVERLOADED: &str = "The server has too much to do and did not begin to handle the request. Try again after a short wait.";
+const OVERLOADED: &str = "The server has too much to do and did not begin to handle the request. Trying again may work.";
 const UNAVAILABLE: &str = "The server cannot handle requests at the moment, and part of this one may have been carried out. \
-                           Try again after a short wait if repeating the request does no harm.";
+                           Trying again may work, if repeating the request does no harm.";
 const TOO_SLOW: &str = "The server did not finish in time, and part of the request may have been carried out. \
-                        Try again after a short wait if repeating the request does no harm.";
-const NOT_REACHED: &str = "A server that this one depends on could not be reached, so nothing was carried out. \
-                           Trying again may work.";
-const NOT_REACHED_IN_TIME: &str = "A server that this one depends on could not be reached in time, so nothing was carried out. \
-                                   Trying again may work.";
+                        Trying again may work, if repeating the request does no harm.";
+const NOT_REACHED: &str = "A server that this one depends on could not be reached, and part of the request may have been carried out. \
+                           Trying again may work, if repeating the request does no harm.";
+const NOT_FORWARDED: &str = "A server that this one depends on could not be reached, so nothing was carried out. \
+                             Trying again may work.";
 const NO_ANSWER: &str = "A server that this one depends on did not answer in time, and may have carried the request out. \
                          Trying again may work, if repeating the request does no harm.";
 const NO_USABLE_ANSWER: &str = "A server that this one depends on gave no usable answer, and may have carried the request out. \
@@ -113,6 +116,10 @@ impl Cause {
     /// What the client is told. The texts say nothing that the cause does not.
     pub(super) fn problem(self, role: Role, retry_after: Duration) -> Problem {
         use Retryability::{IdempotentOnly, Never, Safe};
+        let (unreached, not_reached) = match role {
+            Role::Origin => (IdempotentOnly, NOT_REACHED),
+            Role::Gateway => (Safe, NOT_FORWARDED),
+        };
         let (status, retry, detail) = match self {
             Self::Internal | Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, Never, DONE_HALF),
             Self::ContentTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Never, TOO_LARGE),
@@ -122,8 +129,8 @@ impl Cause {
                 Role::Origin => (StatusCode::SERVICE_UNAVAILABLE, IdempotentOnly, TOO_SLOW),
                 Role::Gateway => (StatusCode::GATEWAY_TIMEOUT, IdempotentOnly, NO_ANSWER),
             },
-            Self::ConnectionRefused | Self::ConnectionFailed => (StatusCode::BAD_GATEWAY, Safe, NOT_REACHED),
-            Self::ConnectionTimedOut => (StatusCode::GATEWAY_TIMEOUT, Safe, NOT_REACHED_IN_TIME),
+            Self::ConnectionRefused | Self::ConnectionFailed => (StatusCode::BAD_GATEWAY, unreached, not_reached),
+            Self::ConnectionTimedOut => (StatusCode::GATEWAY_TIMEOUT, unreached, not_reached),
             Self::ResponseTimedOut => (StatusCode::GATEWAY_TIMEOUT, IdempotentOnly, NO_ANSWER),
             Self::ConnectionTerminated | Self::ResponseIncomplete | Self::ProtocolError | Self::UpstreamFailed => {
                 (StatusCode::BAD_GATEWAY, IdempotentOnly, NO_USABLE_ANSWER)
@@ -147,32 +154,65 @@ impl fmt::Display for Cause {
 mod tests {
     use super::*;
 
+    const ALL: [Cause; 14] = [
+        Cause::Internal,
+        Cause::Panic,
+        Cause::ContentTooLarge,
+        Cause::Overloaded,
+        Cause::Unavailable,
+        Cause::TimedOut,
+        Cause::ConnectionRefused,
+        Cause::ConnectionFailed,
+        Cause::ConnectionTimedOut,
+        Cause::ResponseTimedOut,
+        Cause::ConnectionTerminated,
+        Cause::ResponseIncomplete,
+        Cause::ProtocolError,
+        Cause::UpstreamFailed,
+    ];
+
     #[test]
     fn causes_in_both_roles() {
         use Retryability::{IdempotentOnly, Never, Safe};
-        for (cause, origin, gateway, retry, advice) in [
-            (Cause::Internal, 500, 500, Never, "Do not send the same data again."),
-            (Cause::Panic, 500, 500, Never, "Do not send the same data again."),
-            (Cause::ContentTooLarge, 413, 413, Never, "Send less."),
-            (Cause::Overloaded, 503, 503, Safe, "did not begin"),
-            (Cause::Unavailable, 503, 503, IdempotentOnly, "if repeating the request does no harm"),
-            (Cause::TimedOut, 503, 504, IdempotentOnly, "if repeating the request does no harm"),
-            (Cause::ConnectionRefused, 502, 502, Safe, "nothing was carried out. Trying again may work."),
-            (Cause::ConnectionFailed, 502, 502, Safe, "nothing was carried out. Trying again may work."),
-            (Cause::ConnectionTimedOut, 504, 504, Safe, "nothing was carried out. Trying again may work."),
-            (Cause::ResponseTimedOut, 504, 504, IdempotentOnly, "Trying again may work, if repeating"),
-            (Cause::ConnectionTerminated, 502, 502, IdempotentOnly, "Trying again may work, if repeating"),
-            (Cause::ResponseIncomplete, 502, 502, IdempotentOnly, "Trying again may work, if repeating"),
-            (Cause::ProtocolError, 502, 502, IdempotentOnly, "Trying again may work, if repeating"),
-            (Cause::UpstreamFailed, 502, 502, IdempotentOnly, "Trying again may work, if repeating"),
+        for (cause, origin, gateway) in [
+            (Cause::Internal, (500, Never), (500, Never)),
+            (Cause::Panic, (500, Never), (500, Never)),
+            (Cause::ContentTooLarge, (413, Never), (413, Never)),
+            (Cause::Overloaded, (503, Safe), (503, Safe)),
+            (Cause::Unavailable, (503, IdempotentOnly), (503, IdempotentOnly)),
+            (Cause::TimedOut, (503, IdempotentOnly), (504, IdempotentOnly)),
+            (Cause::ConnectionRefused, (502, IdempotentOnly), (502, Safe)),
+            (Cause::ConnectionFailed, (502, IdempotentOnly), (502, Safe)),
+            (Cause::ConnectionTimedOut, (504, IdempotentOnly), (504, Safe)),
+            (Cause::ResponseTimedOut, (504, IdempotentOnly), (504, IdempotentOnly)),
+            (Cause::ConnectionTerminated, (502, IdempotentOnly), (502, IdempotentOnly)),
+            (Cause::ResponseIncomplete, (502, IdempotentOnly), (502, IdempotentOnly)),
+            (Cause::ProtocolError, (502, IdempotentOnly), (502, IdempotentOnly)),
+            (Cause::UpstreamFailed, (502, IdempotentOnly), (502, IdempotentOnly)),
         ] {
-            for (role, status) in [(Role::Origin, origin), (Role::Gateway, gateway)] {
+            for (role, (status, retry)) in [(Role::Origin, origin), (Role::Gateway, gateway)] {
                 let problem = cause.problem(role, Duration::from_secs(3));
                 assert_eq!(problem.status(), status, "{cause} {role:?}");
                 assert_eq!(problem.retryability(), retry, "{cause} {role:?}");
-                assert!(problem.detail().unwrap().contains(advice), "{cause} {role:?}: {problem}");
                 assert_eq!(problem.retry_after().is_some(), status == 503, "{cause} {role:?}");
             }
+        }
+    }
+
+    #[test]
+    fn the_text_says_what_the_retryability_says() {
+        for (cause, role) in ALL.into_iter().flat_map(|cause| [(cause, Role::Origin), (cause, Role::Gateway)]) {
+            let problem = cause.problem(role, Duration::from_secs(3));
+            let text = problem.detail().unwrap();
+            let (advice, undone) = match problem.retryability() {
+                Retryability::Never if problem.status() == 413 => ("Send less.", false),
+                Retryability::Never => ("Do not send the same data again.", false),
+                Retryability::IdempotentOnly => ("Trying again may work, if repeating the request does no harm.", false),
+                Retryability::Safe => (". Trying again may work.", true),
+            };
+            assert!(text.ends_with(advice), "{cause} {role:?}: {text}");
+            let says_undone = text.contains("nothing was carried out") || text.contains("did not begin");
+            assert_eq!(says_undone, undone, "{cause} {role:?}: {text}");
         }
     }
 }

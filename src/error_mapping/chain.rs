@@ -53,15 +53,22 @@ impl fmt::Display for Scrubbed<'_> {
     }
 }
 
-/// The text without what must not be logged: in each word what follows a `?` (a URL's query, where keys and tokens travel) and what
-/// stands between `://` and `@` (its user information). Controls are escaped, and what is too long is cut.
+/// The text without what must not be logged. Controls are escaped, what is too long is cut, and in each word goes
+///
+/// - what stands between the first `:` and the last `@`, a URL's user information. The `/` in a password ends an authority by the standard
+///   ([RFC 3986 §3.2](https://www.rfc-editor.org/rfc/rfc3986#section-3.2)), but not for who wrote it there; and one word may hold two URLs,
+///   so what is harmless between them goes with the rest;
+/// - what follows a `?` or a `#`, a URL's query and fragment, where keys and tokens travel;
+/// - what begins as every JSON Web Token does.
 pub(super) fn scrub(text: &str) -> String {
     let mut out = String::new();
     let end = text.char_indices().nth(LOGGED).map_or(text.len(), |(at, _)| at);
     let (text, cut) = text.split_at(end);
     for word in text.split_inclusive(char::is_whitespace) {
         let (word, space) = word.split_at(word.trim_end().len());
-        scrub_word(&mut out, word);
+        // The `@` of a word that is cut may be in the part that is gone.
+        let is_cut = !cut.is_empty() && space.is_empty();
+        scrub_word(&mut out, word, is_cut);
         escape_controls(&mut out, space);
     }
     if !cut.is_empty() {
@@ -70,23 +77,56 @@ pub(super) fn scrub(text: &str) -> String {
     out
 }
 
-fn scrub_word(out: &mut String, word: &str) {
-    let (word, query) = word.split_once('?').map_or((word, None), |(word, query)| (word, Some(query)));
-    match word.split_once("://") {
-        Some((scheme, rest)) => {
-            let authority_end = rest.find('/').unwrap_or(rest.len());
-            let host = rest.get(..authority_end).and_then(|authority| authority.rfind('@')).map_or(0, |at| at + 1);
-            escape_controls(out, scheme);
-            out.push_str("://");
-            escape_controls(out, rest.get(host..).unwrap_or_default());
+fn scrub_word(out: &mut String, word: &str, is_cut: bool) {
+    let Some((scheme, rest)) = word.split_once(':').filter(|(scheme, _)| !scheme.contains(QUERY)) else {
+        return scrub_query(out, word);
+    };
+    let (secret, rest) = match rest.rsplit_once('@') {
+        _ if is_cut => (rest, None),
+        Some((secret, rest)) => (secret, Some(rest)),
+        None => return scrub_query(out, word),
+    };
+    scrub_tokens(out, scheme);
+    out.push_str(if secret.starts_with("//") { "://" } else { ":" });
+    match rest {
+        // The `@` was not that of an authority, or the `?` is one of a password.
+        Some(_) if secret.contains(QUERY) => out.push('…'),
+        Some(rest) => {
+            out.push_str("…@");
+            scrub_query(out, rest);
         }
-        None => escape_controls(out, word),
-    }
-    match query {
-        Some("") => out.push('?'),
-        Some(_) => out.push_str("?…"),
         None => {}
     }
+}
+
+const QUERY: [char; 2] = ['?', '#'];
+
+fn scrub_query(out: &mut String, text: &str) {
+    let (text, query) = text.split_at(text.find(QUERY).unwrap_or(text.len()));
+    scrub_tokens(out, text);
+    let mut query = query.chars();
+    out.extend(query.next());
+    if query.next().is_some() {
+        out.push('…');
+    }
+}
+
+/// How every JSON object begins in base64: a JSON Web Token, sealed or signed
+/// ([RFC 7515 §3.1](https://www.rfc-editor.org/rfc/rfc7515#section-3.1)), and many a session.
+const TOKEN: &str = "eyJ";
+
+fn scrub_tokens(out: &mut String, mut text: &str) {
+    while let Some((before, token)) = text.split_once(TOKEN) {
+        escape_controls(out, before);
+        out.push('…');
+        text = token.trim_start_matches(is_of_token);
+    }
+    escape_controls(out, text);
+}
+
+/// Whether it may stand in a token: both alphabets of base64 and the dot between the parts.
+fn is_of_token(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '+' | '/' | '=' | '.')
 }
 
 fn escape_controls(out: &mut String, text: &str) {
@@ -103,22 +143,49 @@ mod tests {
     #[test]
     fn scrubbing() {
         for (name, text, expected) in [
-            ("plain", "no such file", "no such file"),
+            ("plain", "no such file: a.txt", "no such file: a.txt"),
             ("question", "what now?", "what now?"),
             ("query", "error for url (https://a.example/x?key=1&b=2): refused", "error for url (https://a.example/x?… refused"),
             ("relative", "GET /x?token=1 failed", "GET /x?… failed"),
-            ("user information", "postgres://me:secret@db:5432/x down", "postgres://db:5432/x down"),
-            ("user information with an at", "a://me:s@cret@db/x@y", "a://db/x@y"),
+            ("fragment", "GET https://h/cb#access_token=hunter2 failed", "GET https://h/cb#… failed"),
+            ("user information", "postgres://me:secret@db:5432/x down", "postgres://…@db:5432/x down"),
+            ("a slash in it", "connect postgres://app:p/hunter2@db:5432/x failed", "connect postgres://…@db:5432/x failed"),
+            ("an at in it", "a://me:s@cret@db/x", "a://…@db/x"),
+            ("a question in it", "a://me:hun?ter2@db/x", "a://…"),
+            ("a comma and a quote in it", "a://me:h,u\"nter2@db", "a://…@db"),
+            ("a name alone", "https://t0ken@git.example/x", "https://…@git.example/x"),
+            ("no scheme", "root:hunter2@tcp(db)", "root:…@tcp(db)"),
+            ("an address", "mail to me@example.com: refused", "mail to me@example.com: refused"),
+            ("an at in the query", "https://h/x?mail=me@hunter2", "https://…"),
+            ("an at in a relative query", "/x?u=a:b@hunter2", "/x?…"),
+            ("two in a word", "url=http://a/x,proxy=http://root:hunter2@db/", "url=http://…@db/"),
+            ("two with an arrow", "redirect(https://a/b)->https://u:hunter2@c/d", "redirect(https://…@c/d"),
+            ("a token", "bad token eyJhbGciOiJIUzI1NiJ9.e30.hunter2, sorry", "bad token …, sorry"),
+            ("a sealed token", "t=eyJh.b.c.d.e;", "t=…;"),
+            ("two tokens", "eyJh.e30.a|eyJh.e30.b", "…|…"),
+            ("a token in a path", "https://h/eyJh.e30.hunter2", "https://h/…"),
             ("control", "a\r\nb\u{1b}[2J", "a\\r\\nb\\u{1b}[2J"),
             ("control in a host", "a://\u{1}b", "a://\\u{1}b"),
+            ("control before a token", "\u{1}eyJx", "\\u{1}…"),
         ] {
             assert_eq!(scrub(text), expected, "{name}");
+            assert_eq!(scrub(expected), expected, "{name}: again");
         }
     }
 
     #[test]
     fn long_texts_are_cut() {
         assert_eq!(scrub(&"é".repeat(LOGGED + 1)), "é".repeat(LOGGED) + "…");
+    }
+
+    #[test]
+    fn the_cut_uncovers_nothing() {
+        for secret in ["http://root:hunter2@db/", "https://h/?hunter2", "eyJh.hunter2.x"] {
+            for before in LOGGED - secret.len()..LOGGED {
+                let text = scrub(&format!("{} {secret}", "x".repeat(before)));
+                assert!(!text.contains("hun") && !text.contains("root"), "{text}");
+            }
+        }
     }
 
     #[test]
@@ -159,10 +226,28 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_query_and_no_control_is_left(before in any::<String>(), secret in "[A-Z]{12}") {
-            let text = scrub(&format!("{before} http://user:{secret}@host/?key={secret}"));
-            prop_assert!(!text.contains(&secret));
-            prop_assert!(!text.contains(char::is_control));
+        fn no_secret_and_no_control_is_left(
+            before in any::<String>(),
+            [a, b, c] in prop::array::uniform3("\\S{0,20}"),
+            secret in "[A-Z]{12}",
+        ) {
+            for text in [
+                format!("{before} http://user:{secret}@host/?key={secret}"),
+                format!("{before} http://host/{a}#{b}{secret}{c}"),
+                format!("{before} {a}://{b}{secret}{c}@host"),
+                format!("{before} {a}://b/{b},c=d://e:{secret}@host/{c}"),
+                format!("{before} {a}eyJ{secret}.{secret}.{secret}{c}"),
+            ] {
+                let scrubbed = scrub(&text);
+                prop_assert!(!scrubbed.contains(&secret), "{scrubbed}");
+                prop_assert!(!scrubbed.contains(char::is_control), "{scrubbed}");
+            }
+        }
+
+        #[test]
+        fn any_text_stays_within_bounds(text in any::<String>()) {
+            // A control is written in at most eight characters, `\u{9f}` and its like.
+            prop_assert!(scrub(&text).chars().count() <= 8 * text.chars().count() + 1);
         }
     }
 }

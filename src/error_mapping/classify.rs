@@ -13,7 +13,7 @@ use super::{
     cause::Cause,
     chain::chain,
     config::Config,
-    guard::Panicked,
+    guard::{Panicked, guard},
     upstream::{BoxError, UpstreamError},
 };
 use crate::Problem;
@@ -23,6 +23,14 @@ use crate::Problem;
 pub(super) enum Failure {
     Error(BoxError),
     Panic,
+}
+
+impl Failure {
+    /// The conversion of an error is foreign code, too.
+    #[cold]
+    pub(super) fn of(error: impl Into<BoxError>) -> Self {
+        guard(|| error.into()).map_or_else(Self::from, Self::Error)
+    }
 }
 
 impl From<Panicked> for Failure {
@@ -87,14 +95,13 @@ impl Walk {
             return ControlFlow::Break(self.timed_out());
         }
         if error.is::<Overloaded>() {
-            return ControlFlow::Break(Cause::Overloaded);
+            return ControlFlow::Break(self.unless_here(Cause::Overloaded));
         }
         if error.is::<Closed>() {
-            return ControlFlow::Break(Cause::Unavailable);
+            return ControlFlow::Break(self.unless_here(Cause::Unavailable));
         }
         if error.is::<LengthLimitError>() {
-            let of_request = self.place == Place::Here;
-            return ControlFlow::Break(if of_request { Cause::ContentTooLarge } else { Cause::UpstreamFailed });
+            return ControlFlow::Break(self.unless_here(Cause::ContentTooLarge));
         }
         if error.is::<UpstreamError>() {
             if self.place == Place::Here {
@@ -139,6 +146,11 @@ impl Walk {
             (Place::Upstream | Place::Sent, UnexpectedEof) => ControlFlow::Break(Cause::ResponseIncomplete),
             _ => ControlFlow::Continue(()),
         }
+    }
+
+    /// What an upstream's parts say of themselves says nothing of how far we got.
+    fn unless_here(&self, cause: Cause) -> Cause {
+        if self.place == Place::Here { cause } else { self.cause }
     }
 
     fn timed_out(&self) -> Cause {
@@ -205,7 +217,7 @@ mod tests {
             ("text", || "sql".into(), Cause::Internal, Cause::UpstreamFailed),
             ("tower timeout", || Elapsed::new().into(), Cause::TimedOut, Cause::ResponseTimedOut),
             ("tower timeout within io", || io::Error::other(Elapsed::new()).into(), Cause::TimedOut, Cause::ResponseTimedOut),
-            ("load shed", || Overloaded::new().into(), Cause::Overloaded, Cause::Overloaded),
+            ("load shed", || Overloaded::new().into(), Cause::Overloaded, Cause::UpstreamFailed),
         ] {
             assert_eq!(cause_of(&*error()), here, "{name}");
             assert_eq!(cause_of(&*wrapped(error())), here, "{name}, wrapped");

@@ -63,7 +63,7 @@ where
                     Ok(()) => match polled {
                         Poll::Pending => return Poll::Pending,
                         Poll::Ready(Ok(response)) => return Poll::Ready(Ok(respond::pass_or_render(response, wanted))),
-                        Poll::Ready(Err(error)) => Failure::Error(error.into()),
+                        Poll::Ready(Err(error)) => Failure::of(error),
                     },
                 }
             }

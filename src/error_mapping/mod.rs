@@ -9,7 +9,7 @@
 //!    [`Cause`] lists what is told apart.
 //! 3. Every error says whether to try again, in [`Retryability`](crate::Retryability)'s three words, in its text, as the member
 //!    `retry`, and in the response's extensions. After a 500 never: the work may be half done.
-//! 4. A panic in the call, in its future or in a mapping is a fixed 500. A panic while the body streams cuts the message, so that the
+//! 4. A panic in the call, in its future, in the conversion of its error or in a mapping is a fixed 500. A panic while the body streams cuts the message, so that the
 //!    client sees that it is incomplete; a failure of the body is never turned into a clean end.
 //! 5. The form follows `Accept` ([RFC 9110 §12.5.1](https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1)): `application/problem+json`
 //!    ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)), HTML or plain text. Where nothing fits the answer is JSON, which §12.5.1
@@ -58,9 +58,9 @@
 //! - No text of an error, of a panic or of the request reaches a response: texts are this layer's own, or of a `Problem` that somebody
 //!   wrote for the client. Both are escaped in HTML, whose policy is `default-src 'none'`.
 //! - Every generated error is `Cache-Control: no-store`, so that a provoked error cannot be planted in a cache, and `nosniff`.
-//! - With the feature `tracing` one event tells each error with the texts of its source chain, and each panic with its text. Queries and
-//!   user information of URLs are cut out of them, controls are escaped and the length is bounded; what else an error puts into its
-//!   `Display` is in the log.
+//! - With the feature `tracing` one event tells each error with the texts of its source chain, and each panic with its text. User
+//!   information, queries and fragments of URLs and what begins as a JSON Web Token are cut out of them, controls are escaped and the
+//!   length is bounded; what else an error puts into its `Display` is in the log.
 //! - Panics are caught only where they unwind: not with `panic = "abort"`.
 //!
 //! # Ordering

@@ -1,6 +1,6 @@
 //! Making the response, and making one anew.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::{
     body::ResponseBody,
@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     Problem, Retryability,
-    core::{header::add_vary, trace::event},
+    core::{
+        header::{add_vary, remove_representation},
+        trace::event,
+    },
 };
 
 /// A response without a problem passes as it is; one with a problem gets the form that the client reads.
@@ -36,9 +39,7 @@ fn render_anew<B>(response: Response<B>, wanted: Wanted) -> Response<ResponseBod
         Some(problem) if problem.status() == parts.status => problem,
         _ => Problem::new(parts.status),
     };
-    for name in &DESCRIBES_REPLACED_CONTENT {
-        parts.headers.remove(name);
-    }
+    remove_representation(&mut parts.headers);
     finish(Response::from_parts(parts, ()), problem, wanted)
 }
 
@@ -68,25 +69,6 @@ fn known(cause: Cause, config: &Config) -> (Option<Cause>, Problem) {
 fn is_error(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
-
-/// Fields that tell of the content that is replaced (RFC 9110 §8), how it was framed, or how long it may be kept.
-const DESCRIBES_REPLACED_CONTENT: [HeaderName; 14] = [
-    header::CONTENT_ENCODING,
-    header::CONTENT_LANGUAGE,
-    header::CONTENT_LOCATION,
-    header::CONTENT_RANGE,
-    header::CONTENT_DISPOSITION,
-    header::ACCEPT_RANGES,
-    header::ETAG,
-    header::LAST_MODIFIED,
-    header::EXPIRES,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    HeaderName::from_static("content-digest"),
-    HeaderName::from_static("repr-digest"),
-    // It would overrule `no-store` in the cache that it is meant for (RFC 9213 §2.1).
-    HeaderName::from_static("cdn-cache-control"),
-];
 
 fn finish<B>(head: Response<()>, problem: Problem, wanted: Wanted) -> Response<ResponseBody<B>> {
     let (mut parts, ()) = head.into_parts();

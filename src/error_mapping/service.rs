@@ -45,7 +45,7 @@ where
             match guard(|| self.inner.poll_ready(cx)) {
                 Ok(Poll::Pending) => return Poll::Pending,
                 Ok(Poll::Ready(Ok(()))) => {}
-                Ok(Poll::Ready(Err(error))) => self.unready = Some(Failure::Error(error.into())),
+                Ok(Poll::Ready(Err(error))) => self.unready = Some(Failure::of(error)),
                 Err(panicked) => self.unready = Some(panicked.into()),
             }
         }
@@ -57,11 +57,9 @@ where
         if let Some(failure) = self.unready.take() {
             return ResponseFuture::failed(failure, wanted, self.config.clone());
         }
-        // Taken from within: a request is large, and a closure that holds it is copied on its way into the guard.
-        let mut request = Some(request);
-        match guard(|| request.take().map(|request| self.inner.call(request))) {
-            Ok(Some(future)) => ResponseFuture::running(future, wanted, self.config.clone()),
-            Ok(None) | Err(_) => ResponseFuture::failed(Failure::Panic, wanted, self.config.clone()),
+        match guard(|| self.inner.call(request)) {
+            Ok(future) => ResponseFuture::running(future, wanted, self.config.clone()),
+            Err(_) => ResponseFuture::failed(Failure::Panic, wanted, self.config.clone()),
         }
     }
 }

@@ -12,12 +12,12 @@ use super::{
 use crate::{LayerBody, Principal};
 
 /// Tells the layers around whose answer it is. A refusal of `RequireScope` gets the challenge of this layer, the only one that knows what would
-/// let the client in.
+/// let the client in; without a `space` of its own there is no more to say than the scheme.
 #[inline]
 pub(super) fn complete<B>(
     response: Response<B>,
     principal: Option<Principal>,
-    space: &ProtectionSpace,
+    space: Option<&ProtectionSpace>,
 ) -> Response<LayerBody<B>> {
     match principal {
         // Of most requests without a token there is nothing to look for.
@@ -27,20 +27,20 @@ pub(super) fn complete<B>(
     }
 }
 
-fn of_the_anonymous<B>(mut response: Response<B>, space: &ProtectionSpace) -> Response<LayerBody<B>> {
+fn of_the_anonymous<B>(mut response: Response<B>, space: Option<&ProtectionSpace>) -> Response<LayerBody<B>> {
     match response.extensions_mut().remove::<Unguarded>() {
         None => response.map(LayerBody::inner),
         Some(unguarded) => {
             unguarded.answer();
-            Rejection::from(RejectionKind::Missing).into_http_response(space)
+            Rejection::from(RejectionKind::Missing).into_http_response(space.unwrap_or(&ProtectionSpace::default()))
         }
     }
 }
 
-fn of<B>(principal: Principal, mut response: Response<B>, space: &ProtectionSpace) -> Response<LayerBody<B>> {
+fn of<B>(principal: Principal, mut response: Response<B>, space: Option<&ProtectionSpace>) -> Response<LayerBody<B>> {
     if let Some(RequiredScope(scope)) = response.extensions_mut().remove() {
-        let scheme = scheme_of(&principal);
-        let mut challenges = challenge::challenges(space, scheme, RejectionKind::InsufficientScope.error());
+        let (scheme, bare) = (scheme_of(&principal), ProtectionSpace::default());
+        let mut challenges = challenge::challenges(space.unwrap_or(&bare), scheme, RejectionKind::InsufficientScope.error());
         if let Some(first) = challenges.next() {
             let first = scope.map_or(first.clone(), |scope| challenge::with_scope(&first, &scope));
             let headers = response.headers_mut();

@@ -42,7 +42,7 @@ pin_project! {
     where
         S: Service<Request<ReqBody>>,
     {
-        Inner { #[pin] future: S::Future, passed: Passed, settings: Arc<Settings> },
+        Inner { #[pin] future: S::Future, passed: Passed, settings: Option<Arc<Settings>> },
         Verifying {
             #[pin]
             verdict: F,
@@ -64,8 +64,8 @@ impl<S, F, ReqBody> ResponseFuture<S, F, ReqBody>
 where
     S: Service<Request<ReqBody>>,
 {
-    pub(super) fn inner(future: S::Future, passed: Passed, settings: Arc<Settings>) -> Self {
-        Self { state: State::Inner { future, passed, settings } }
+    pub(super) fn inner(future: S::Future, passed: Passed, settings: &Arc<Settings>) -> Self {
+        Self { state: State::Inner { future, passed, settings: settings.for_response() } }
     }
 
     /// `ready` is the service that was polled ready.
@@ -107,7 +107,7 @@ where
         match admission {
             Admission::Granted(nonce) => {
                 request.extensions_mut().insert(principal.clone());
-                Self::Inner { future: ready.call(request), passed: (Some(principal), nonce), settings: Arc::clone(settings) }
+                Self::Inner { future: ready.call(request), passed: (Some(principal), nonce), settings: settings.for_response() }
             }
             Admission::Refused(rejection) => Self::refused(rejection, settings),
             Admission::Asked(answer, nonce) => {
@@ -135,7 +135,8 @@ where
             let next = match state.as_mut().project() {
                 StateProj::Inner { future, passed: (principal, nonce), settings } => {
                     let response = ready!(future.poll(cx))?;
-                    let mut response = answer::complete(response, principal.take(), &settings.space);
+                    let mut response =
+                        answer::complete(response, principal.take(), settings.as_ref().map(|settings| &settings.space));
                     if let Some(nonce) = nonce.take() {
                         response.headers_mut().insert(DPOP_NONCE, nonce);
                     }

@@ -56,9 +56,7 @@ where
             Found::Token { token, at } => (self.verifier.verify(token), at, Presentation::new(at, token)),
             Found::Nothing => {
                 return match self.settings.anonymous {
-                    Anonymous::Passes => {
-                        ResponseFuture::inner(self.inner.call(request), (None, None), Arc::clone(&self.settings))
-                    }
+                    Anonymous::Passes => ResponseFuture::inner(self.inner.call(request), (None, None), &self.settings),
                     Anonymous::Refused => refuse(RejectionKind::Missing.into()),
                 };
             }
@@ -76,7 +74,7 @@ where
                 match binding::admit(&principal, presentation, &request, self.settings.space.dpop.as_ref()) {
                     Admission::Granted(nonce) => {
                         request.extensions_mut().insert(principal.clone());
-                        ResponseFuture::inner(self.inner.call(request), (Some(principal), nonce), Arc::clone(&self.settings))
+                        ResponseFuture::inner(self.inner.call(request), (Some(principal), nonce), &self.settings)
                     }
                     Admission::Refused(rejection) => refuse(rejection),
                     Admission::Asked(answer, nonce) => {

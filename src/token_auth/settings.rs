@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::{challenge::ProtectionSpace, source::TokenSource};
 
 /// What the builder of the layer collects.
@@ -18,6 +20,13 @@ pub(super) enum Anonymous {
 }
 
 impl Settings {
+    /// What is needed of it when the response comes: nothing, where a challenge says no more than its scheme. The count that all requests share
+    /// is then left alone.
+    pub(super) fn for_response(self: &Arc<Self>) -> Option<Arc<Self>> {
+        let ProtectionSpace { realm, resource_metadata, dpop } = &self.space;
+        (realm.is_some() || resource_metadata.is_some() || dpop.is_some()).then(|| Arc::clone(self))
+    }
+
     pub(super) fn sources_or_default(&self) -> &[TokenSource] {
         const HEADER: &[TokenSource] = &[TokenSource::HEADER];
         if self.sources.is_empty() { HEADER } else { &self.sources }

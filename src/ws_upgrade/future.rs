@@ -40,6 +40,7 @@ pub(super) struct Opening {
 }
 
 impl<F> ResponseFuture<F> {
+    #[inline]
     pub(super) fn pass(future: F) -> Self {
         Self { kind: Kind::Inner { future, opening: None } }
     }
@@ -59,21 +60,38 @@ where
 {
     type Output = Result<Response<LayerBody<B>>, E>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(match self.project().kind.project() {
-            KindProj::Rejected { rejection } => {
-                rejection.report();
-                Ok(rejection.into_http_response())
-            }
-            KindProj::Inner { future, opening } => {
-                let response = ready!(future.poll(cx))?;
-                Ok(match opening.take() {
-                    None => response.map(LayerBody::inner),
-                    Some(opening) => opening.answer(response),
-                })
-            }
-        })
+        match self.project().kind.project() {
+            KindProj::Inner { future, opening: None } => future.poll(cx).map_ok(|response| response.map(LayerBody::inner)),
+            KindProj::Inner { future, opening } => answer(future, opening, cx),
+            KindProj::Rejected { rejection } => reject(rejection),
+        }
     }
+}
+
+// Out of line, so that the way of every other request stays short.
+
+#[inline(never)]
+fn answer<F, B, E>(
+    future: Pin<&mut F>,
+    opening: &mut Option<Box<Opening>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Response<LayerBody<B>>, E>>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    let response = ready!(future.poll(cx))?;
+    Poll::Ready(Ok(match opening.take() {
+        None => response.map(LayerBody::inner),
+        Some(opening) => opening.answer(response),
+    }))
+}
+
+#[inline(never)]
+fn reject<B, E>(rejection: &WsRejection) -> Poll<Result<Response<LayerBody<B>>, E>> {
+    rejection.report();
+    Poll::Ready(Ok(rejection.into_http_response()))
 }
 
 impl Opening {

@@ -1,10 +1,10 @@
 //! The opening handshake as the server reads it, [RFC 6455 §4.2.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1).
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{origin::Authority, rejection::WsRejectionKind};
-use crate::core::header::contains_token;
+use crate::core::header::{contains_token, only};
 
 /// What a request's head amounts to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,13 +34,20 @@ impl Opening<'_> {
     }
 }
 
+/// Whether there is anything to [`decide`]: the one question that every request pays for.
+///
+/// RFC 9110 §7.8: "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request", and HTTP/2 has none
+/// (RFC 9113 §8.2.2).
+#[inline]
+pub(super) fn asks_for_upgrade(version: Version, headers: &HeaderMap) -> bool {
+    version == Version::HTTP_11 && headers.contains_key(header::UPGRADE)
+}
+
 /// Reads the head of a request.
 ///
 /// The version comes before the key, since a client of another version may send no key at all and is helped by a 426.
 pub(super) fn decide<'a>(method: &Method, version: Version, uri: &'a Uri, headers: &'a HeaderMap) -> Decision<'a> {
-    // RFC 9110 §7.8: "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request", and HTTP/2 has none
-    // (RFC 9113 §8.2.2).
-    if version != Version::HTTP_11 || !contains_token(headers, &header::UPGRADE, "websocket") {
+    if !asks_for_upgrade(version, headers) || !contains_token(headers, &header::UPGRADE, "websocket") {
         return Decision::NotAHandshake;
     }
     match opening(method, uri, headers) {
@@ -71,12 +78,6 @@ fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<Authority<'a>> 
     Authority::parse(uri.authority().map_or(host.as_bytes(), |target| target.as_str().as_bytes()))
 }
 
-/// The value of a field that must come exactly once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
-    let mut values = headers.get_all(name).iter();
-    values.next().filter(|_| values.next().is_none())
-}
-
 /// Whether this is 16 bytes in base64: 22 characters, of which the last carries two bits, and the padding
 /// ([RFC 4648 §4](https://www.rfc-editor.org/rfc/rfc4648#section-4)). The four bits that mean nothing may be set (§3.5).
 fn is_key(value: &[u8]) -> bool {
@@ -87,6 +88,7 @@ fn is_key(value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderName;
     use proptest::prelude::*;
 
     const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";

@@ -11,7 +11,7 @@ use super::{
     accept::WsHandshake,
     config::Config,
     future::{Opening, ResponseFuture},
-    handshake::{Decision, decide},
+    handshake::{Decision, asks_for_upgrade, decide},
     rejection::WsRejectionKind,
     session::Session,
 };
@@ -38,11 +38,28 @@ where
     type Error = S::Error;
     type Future = ResponseFuture<S::Future>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+    #[inline]
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        if asks_for_upgrade(request.version(), request.headers()) {
+            self.shake_hands(request)
+        } else {
+            ResponseFuture::pass(self.inner.call(request))
+        }
+    }
+}
+
+impl<S> WsUpgrade<S> {
+    // Out of line, so that the way of every other request stays short.
+    #[inline(never)]
+    fn shake_hands<B>(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future>
+    where
+        S: Service<Request<B>>,
+    {
         match open(&self.config, &request) {
             Ok(None) => ResponseFuture::pass(self.inner.call(request)),
             Ok(Some(opening)) => {

@@ -1,11 +1,15 @@
 // The walks that a person makes with curl, and the ways to get them wrong.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect as connect2 } from "node:http2";
 import { after, before, describe, test } from "node:test";
-import { logIn, postJson, raw, run, start } from "./showcase.js";
+import { logIn, postJson, raw, run, start, untilHungUp } from "./showcase.js";
 
 let server, token, cookie;
-const get = (path, headers = {}, init = {}) => fetch(server.url + path, { headers, redirect: "manual", ...init });
+// An answer that takes a minute is none; how fast they are is for the benches.
+const get = (path, headers = {}, init = {}) =>
+  fetch(server.url + path, { headers, redirect: "manual", signal: AbortSignal.timeout(60_000), ...init });
 const bearer = (value = token) => ({ authorization: `Bearer ${value}` });
 
 before(async () => {
@@ -90,6 +94,28 @@ describe("login", () => {
     });
   }
 
+  // A body that does not come as it was announced.
+  const POST = (...fields) => ["POST /login HTTP/1.1", `Host: ${server.host}`, "Content-Type: application/json", ...fields];
+  const told = (answer) => ({ status: answer.status, detail: JSON.parse(answer.body).detail });
+
+  test("a body that comes too slowly is a 408", async () => {
+    const answer = await raw(server, POST("Content-Length: 50"), '{"user');
+    assert.deepEqual(told(answer), { status: 408, detail: "The login did not arrive in time." });
+    assert.equal(answer.headers.get("content-type"), "application/problem+json");
+  });
+
+  test("a body that is cut or framed wrong is not called other than JSON", async () => {
+    for (const answer of [
+      await raw(server, POST("Content-Length: 50"), '{"user', { end: true }),
+      await raw(server, POST("Transfer-Encoding: chunked"), "ZZ\r\n"),
+      await raw(server, POST("Transfer-Encoding: chunked"), '5\r\n{"use\r\n', { end: true }),
+    ]) {
+      assert.deepEqual(told(answer), { status: 400, detail: "The login did not arrive whole." });
+    }
+    const broken = await postJson(server, "/login", '{"user');
+    assert.equal((await assertProblem(broken, 400)).detail, "This is not JSON.");
+  });
+
   test("other methods are refused with the ones that are allowed", async () => {
     for (const method of ["GET", "PUT", "DELETE"]) {
       const response = await get("/login", {}, { method });
@@ -99,11 +125,15 @@ describe("login", () => {
   });
 
   test("many at once are all answered, and the server stays awake", async () => {
-    const logins = Array.from({ length: 12 }, () => postJson(server, "/login", { username: "demo", password: "demo" }));
-    const started = performance.now();
+    let answered = 0;
+    const logins = Array.from({ length: 24 }, async () => {
+      const { status } = await postJson(server, "/login", { username: "demo", password: "demo" });
+      answered += 1;
+      return status;
+    });
     assert.equal((await get("/api/articles")).status, 200);
-    assert.ok(performance.now() - started < 1_000, "another request waited for the hashing");
-    for (const login of logins) assert.equal((await login).status, 200);
+    assert.ok(answered < logins.length, "another request waited for all the hashing");
+    assert.deepEqual(new Set(await Promise.all(logins)), new Set([200]));
   });
 
   test("logout takes the cookie away", async () => {
@@ -154,7 +184,7 @@ describe("the protected endpoint", () => {
   test("two tokens are not one: 400", async () => {
     const answer = await raw(server, ["GET /api/me HTTP/1.1", `Host: ${server.host}`, `Authorization: Bearer ${token}`, `Authorization: Bearer ${token}`]);
     assert.equal(answer.status, 400);
-    assert.match(answer.headers.get("www-authenticate") ?? 'error="invalid_request"', /invalid_request/);
+    assert.match(answer.headers.get("www-authenticate"), /^Bearer .*error="invalid_request"/);
   });
 
   test("a refusal is a page for who asks for one", async () => {
@@ -165,7 +195,7 @@ describe("the protected endpoint", () => {
   });
 
   test("an enormous token is refused, not parsed", async () => {
-    assert.ok([400, 401, 431].includes((await get("/api/me", bearer("a".repeat(12_000)))).status));
+    await assertProblem(await get("/api/me", bearer("a".repeat(12_000))), 401);
   });
 });
 
@@ -225,7 +255,7 @@ describe("failures", () => {
   const FAILURES = [
     ["panic", 500, "never"],
     ["error", 500, "never"],
-    ["upstream", 502, "safe"],
+    ["upstream", 502, "idempotent-only"],
     ["timeout", 504, "idempotent-only"],
     ["overload", 503, "safe"],
   ];
@@ -235,17 +265,16 @@ describe("failures", () => {
   for (const [name, status, retry] of FAILURES) {
     test(`${name} is a ${status}; retry: ${retry}`, async () => {
       for (const headers of [{}, bearer(), { cookie }]) {
-        const started = performance.now();
         const response = await get(`/api/fail/${name}`, headers);
-        assert.ok(performance.now() - started < 4_000);
         const text = await response.clone().text();
         assert.doesNotMatch(text, INNER);
         assert.doesNotMatch(JSON.stringify([...response.headers]), INNER);
         const problem = await assertProblem(response, status);
         assert.equal(problem.retry, retry);
         assert.ok(problem.detail.length > 20, "it says what to do");
-        if (status === 500) assert.match(problem.detail, /do not|don’t|not be/i);
-        if (status === 502) assert.match(problem.detail, /again|retry/i);
+        if (status === 500) assert.match(problem.detail, /Do not send the same data again\.$/);
+        if (status === 502) assert.match(problem.detail, /Trying again may work, if repeating the request does no harm\.$/);
+        assert.equal(/nothing was carried out|did not begin/.test(problem.detail), retry === "safe");
         if (name === "overload") assert.match(response.headers.get("retry-after"), /^\d+$/);
       }
     });
@@ -261,6 +290,7 @@ describe("failures", () => {
       const page = await response.text();
       assert.match(page, /^<!doctype html>/i);
       assert.doesNotMatch(page.replace(/<style>.*?<\/style>/s, ""), INNER);
+      assert.equal(page.match(/Do not send|Trying again/g).length, 1, "the advice is given once");
     });
   }
 
@@ -279,11 +309,9 @@ describe("failures", () => {
 });
 
 describe("what is not there", () => {
-  for (const path of ["/nothing", "/api", "/assets/", "/assets/nothing.js", "/assets/..%2fmain.rs", "/assets/%00", "/gallery/images/0.svg", "/gallery/images/61.svg", "/gallery/images/07.svg", "/gallery/images/x", "/%ff"]) {
-    test(`${path} is a 4xx problem`, async () => {
-      const response = await get(path);
-      await assertProblem(response, path === "/%ff" ? response.status : 404);
-      assert.ok([400, 404].includes(response.status));
+  for (const path of ["/nothing", "/api", "/assets/", "/assets/nothing.js", "/assets/..%2fmain.rs", "/assets/%00", "/gallery/images/0.svg", "/gallery/images/61.svg", "/gallery/images/07.svg", "/gallery/images/x", "/%ff", "/assets/%ff", "/gallery/images/%ff", "/gallery/images/1.svg%ff", "/api/fail/%ff"]) {
+    test(`${path} is a 404 problem`, async () => {
+      await assertProblem(await get(path), 404);
     });
   }
 
@@ -328,12 +356,12 @@ describe("the page, its assets and the gallery", () => {
   test("the gallery has sixty pictures whose sizes are true", async () => {
     const response = await get("/gallery");
     assert.match(response.headers.get("content-security-policy"), /default-src 'none'/);
-    const images = [...(await response.text()).matchAll(/<img src="(\/gallery\/[^"]+)" width="(\d+)" height="(\d+)" loading="(lazy|eager)" alt="([^"]+)"/g)];
+    const images = [...(await response.text()).matchAll(/<img([^>"]*) src="(\/gallery\/[^"]+)" width="(\d+)" height="(\d+)" alt="([^"]+)"/g)];
     assert.equal(images.length, 60);
-    assert.equal(new Set(images.map(([, source]) => source)).size, 60);
-    assert.ok(images.filter(([, , , , loading]) => loading === "lazy").length >= 50);
+    assert.equal(new Set(images.map(([, , source]) => source)).size, 60);
+    assert.equal(images.filter(([, added]) => added.includes("loading=lazy")).length, 56);
     const drawings = new Set();
-    for (const [, source, width, height] of images) {
+    for (const [, , source, width, height] of images) {
       const image = await get(source);
       assert.equal(image.status, 200);
       assert.equal(image.headers.get("content-type"), "image/svg+xml");
@@ -344,6 +372,35 @@ describe("the page, its assets and the gallery", () => {
       drawings.add(drawing);
     }
     assert.equal(drawings.size, 60);
+  });
+});
+
+describe("connections", () => {
+  const GET = () => `GET / HTTP/1.1\r\nHost: ${server.host}\r\n`;
+
+  test("who never comes to the end of a header is hung up on", { timeout: 60_000 }, async () => {
+    const starts = ["", "G", "PRI * HTTP/2.0\r\n", `${GET()}X: `, `${GET()}\r\n${GET()}X: `];
+    const ends = await Promise.all(starts.map((text) => untilHungUp(server, text)));
+    assert.deepEqual(ends.slice(0, 4), ["", "", "", ""]);
+    assert.equal(ends[4].match(/HTTP\/1\.1 200/g).length, 1, "the first request was answered");
+  });
+
+  test("half a header does not keep the server from stopping", async () => {
+    const other = await start();
+    const waiting = untilHungUp(other, `GET / HTTP/1.1\r\nHost: ${other.host}\r\nX: `);
+    assert.equal((await fetch(other.url)).status, 200);
+    assert.equal(await other.stop("SIGTERM"), 0);
+    assert.equal(await waiting.catch(() => ""), "");
+  });
+
+  test("HTTP/2 is spoken to who begins with it", async () => {
+    const client = connect2(server.url);
+    const stream = client.request({ ":path": "/api/me", authorization: `Bearer ${token}` });
+    const [headers] = await once(stream, "response");
+    assert.equal(headers[":status"], 200);
+    stream.resume();
+    await once(stream, "end");
+    client.close();
   });
 });
 

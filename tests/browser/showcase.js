@@ -67,25 +67,43 @@ export function postJson(server, path, body, headers = {}) {
   return fetch(server.url + path, { method: "POST", headers: { "content-type": "application/json", ...headers }, body: text });
 }
 
-/** Writes bytes to a fresh connection and reads the head of what comes back, and the body that its length announces. */
-export async function raw(server, lines) {
+function open(server) {
   const { hostname, port } = new URL(server.url);
   const socket = connect(Number(port), hostname);
-  socket.setTimeout(10_000, () => socket.destroy(new Error("no answer within 10 s")));
-  socket.write(lines.join("\r\n") + "\r\n\r\n");
+  socket.setTimeout(60_000, () => socket.destroy(new Error("silence for 60 s")));
+  return socket;
+}
+
+/**
+ * Writes a head and `body` to a fresh connection and reads the head of what comes back, and the body that its length announces.
+ * With `end` nothing more can come after.
+ */
+export async function raw(server, lines, body = "", { end = false } = {}) {
+  const socket = open(server);
+  socket.write(lines.join("\r\n") + "\r\n\r\n" + body);
+  if (end) socket.end();
   let received = "";
   for await (const chunk of socket) {
     received += chunk;
-    const end = received.indexOf("\r\n\r\n");
-    if (end < 0) continue;
-    const [first, ...fields] = received.slice(0, end).split("\r\n");
+    const at = received.indexOf("\r\n\r\n");
+    if (at < 0) continue;
+    const [first, ...fields] = received.slice(0, at).split("\r\n");
     const headers = new Headers(fields.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()]));
-    const body = received.slice(end + 4);
-    if (body.length < Number(headers.get("content-length") ?? 0)) continue;
+    const content = received.slice(at + 4);
+    if (content.length < Number(headers.get("content-length") ?? 0)) continue;
     socket.destroy();
-    return { status: Number(first.split(" ")[1]), headers, body };
+    return { status: Number(first.split(" ")[1]), headers, body: content };
   }
   throw new Error(`the connection ended early: ${received}`);
+}
+
+/** Writes `text` to a fresh connection and waits for the server to hang up; what came until then. */
+export async function untilHungUp(server, text) {
+  const socket = open(server);
+  socket.write(text);
+  let received = "";
+  for await (const chunk of socket) received += chunk;
+  return received;
 }
 
 function assertBuilt() {

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use donjon::{
     conditional_cache::ConditionalCacheLayer,
     error_mapping::ErrorMappingLayer,
-    token_auth::{Algorithm, JwtVerifier, TokenAuthLayer, VerifyingKey},
+    lazy_images::LazyImagesLayer,
+    token_auth::{Algorithm, Crypto, JwtVerifier, TokenAuthLayer, VerifyingKey},
     ws_upgrade::WsUpgradeLayer,
 };
 use http::{Request, Response};
@@ -23,7 +24,8 @@ use crate::support::{allocations, empty, get, now, whole};
 
 pub(crate) fn token_auth() -> TokenAuthLayer<JwtVerifier> {
     let key = VerifyingKey::from_secret(Algorithm::Hs256, &[1; 32]).unwrap();
-    TokenAuthLayer::new(JwtVerifier::builder(key).issuer("i").audience("a").build().unwrap()).allow_anonymous()
+    let verifier = JwtVerifier::builder(key).issuer("i").audience("a").crypto(Crypto::compiled()[0]).build().unwrap();
+    TokenAuthLayer::new(verifier).allow_anonymous()
 }
 
 async fn hello<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -118,6 +120,7 @@ contract!(token_auth_layer, token_auth());
 contract!(conditional_cache_layer, ConditionalCacheLayer::new());
 contract!(error_mapping_layer, ErrorMappingLayer::new());
 contract!(ws_upgrade_layer, WsUpgradeLayer::new());
+contract!(lazy_images_layer, LazyImagesLayer::new());
 
 #[tokio::test]
 async fn errors_of_the_inner_service_keep_their_type() {
@@ -127,6 +130,7 @@ async fn errors_of_the_inner_service_keep_their_type() {
     let service = ServiceBuilder::new()
         .layer(token_auth())
         .layer(ConditionalCacheLayer::new())
+        .layer(LazyImagesLayer::new())
         .layer(WsUpgradeLayer::new())
         .service(failing);
     assert_eq!(service.oneshot(empty(get("/"))).await.err(), Some(Mine));

@@ -12,6 +12,8 @@ mod stack;
 mod conditional_cache;
 #[cfg(feature = "error-mapping")]
 mod error_mapping;
+#[cfg(feature = "lazy-images")]
+mod lazy_images;
 #[cfg(feature = "token-auth")]
 mod token_auth;
 #[cfg(feature = "ws-upgrade")]

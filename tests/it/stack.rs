@@ -7,6 +7,7 @@ use donjon::{
     Principal, Problem, Revoker,
     conditional_cache::{CacheControl, CachePolicy, CacheRule, ConditionalCacheLayer},
     error_mapping::ErrorMappingLayer,
+    lazy_images::LazyImagesLayer,
     token_auth::{TokenAuthLayer, TokenError, TokenErrorKind, Verdict, VerifyToken},
     ws_upgrade::{WsAccept, WsHandshake, WsUpgradeLayer},
 };
@@ -22,14 +23,15 @@ enum Floor {
     ErrorMapping,
     TokenAuth,
     ConditionalCache,
+    LazyImages,
     WsUpgrade,
 }
 
-/// All orders of the four layers, each from the inside out.
+/// All orders of the five layers, each from the inside out.
 fn orders() -> Vec<Vec<Floor>> {
-    use Floor::{ConditionalCache, ErrorMapping, TokenAuth, WsUpgrade};
+    use Floor::{ConditionalCache, ErrorMapping, LazyImages, TokenAuth, WsUpgrade};
     let mut orders = vec![vec![]];
-    for floor in [ErrorMapping, TokenAuth, ConditionalCache, WsUpgrade] {
+    for floor in [ErrorMapping, TokenAuth, ConditionalCache, LazyImages, WsUpgrade] {
         orders = orders
             .into_iter()
             .flat_map(|order: Vec<Floor>| {
@@ -41,7 +43,7 @@ fn orders() -> Vec<Vec<Floor>> {
             })
             .collect();
     }
-    assert_eq!(orders.len(), 24);
+    assert_eq!(orders.len(), 120);
     orders
 }
 
@@ -62,7 +64,9 @@ impl VerifyToken for Fixed {
 async fn chat(handshake: WsHandshake) -> WsAccept {
     handshake.accept(|mut socket| async move {
         while let Some(Ok(message)) = socket.recv().await {
-            let _ = socket.send(message).await;
+            if matches!(message, donjon::ws_upgrade::Message::Text(_)) {
+                let _ = socket.send(message).await;
+            }
         }
     })
 }
@@ -70,6 +74,7 @@ async fn chat(handshake: WsHandshake) -> WsAccept {
 fn stack(order: &[Floor], revoker: &Revoker) -> Router {
     let app = Router::new()
         .route("/article", get(|| async { "an article" }))
+        .route("/gallery", get(|| async { axum::response::Html(GALLERY) }))
         .route("/asset.css", get(|| async { ([(header::CONTENT_TYPE, "text/css")], "a {}") }))
         .route("/panic", get(|| async { panic!("canary") as StatusCode }))
         .route("/refuse", get(|| async { Problem::new(StatusCode::CONFLICT).with_detail("Somebody else was first.") }))
@@ -81,6 +86,7 @@ fn stack(order: &[Floor], revoker: &Revoker) -> Router {
         Floor::ConditionalCache => app.layer(ConditionalCacheLayer::new().policy(
             CachePolicy::builder().rule(CacheRule::new(CacheControl::versioned()).content_type("text/css")).build().unwrap(),
         )),
+        Floor::LazyImages => app.layer(LazyImagesLayer::new().eager(0)),
         Floor::WsUpgrade => app.layer(WsUpgradeLayer::new()),
     })
 }
@@ -94,6 +100,9 @@ async fn ask(app: &Router, path: &str, fields: &[(&str, &str)]) -> (StatusCode, 
     let (parts, body) = whole(response).await;
     (parts.status, parts.headers, String::from_utf8(body.to_vec()).unwrap())
 }
+
+const GALLERY: &str = "<img src=a.jpg width=600 height=400 alt=''>";
+const LAZY_GALLERY: &str = "<img loading=lazy decoding=async src=a.jpg width=600 height=400 alt=''>";
 
 const GOOD: (&str, &str) = ("authorization", "Bearer good");
 
@@ -130,6 +139,19 @@ async fn a_known_caller_gets_a_private_answer_and_then_a_304_in_every_order() {
         let (status, first, body) = ask(&app, "/article", &[GOOD]).await;
         assert_eq!((status, body.as_str()), (StatusCode::OK, "an article"), "{order:?}");
         let (status, again, body) = ask(&app, "/article", &[GOOD, ("if-none-match", first["etag"].to_str().unwrap())]).await;
+        assert_eq!((status, body.as_str()), (StatusCode::NOT_MODIFIED, ""), "{order:?}");
+        assert_eq!(again["etag"], first["etag"], "{order:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_has_lazy_images_and_then_a_304_in_every_order() {
+    for order in orders() {
+        let app = stack(&order, &Revoker::new());
+        let (status, first, body) = ask(&app, "/gallery", &[GOOD]).await;
+        assert_eq!((status, body.as_str()), (StatusCode::OK, LAZY_GALLERY), "{order:?}");
+        assert!(first.get("content-length").is_none_or(|length| *length == LAZY_GALLERY.len().to_string()), "{order:?}");
+        let (status, again, body) = ask(&app, "/gallery", &[GOOD, ("if-none-match", first["etag"].to_str().unwrap())]).await;
         assert_eq!((status, body.as_str()), (StatusCode::NOT_MODIFIED, ""), "{order:?}");
         assert_eq!(again["etag"], first["etag"], "{order:?}");
     }

@@ -10,7 +10,7 @@ use axum::{BoxError, error_handling::HandleErrorLayer};
 use bytes::Bytes;
 use donjon::error_mapping::{ErrorMapping, ErrorMappingLayer};
 use donjon_peers::{Answer, Contender, bare, compare};
-use http::{Request, Response, StatusCode, header::ACCEPT};
+use http::{HeaderValue, Request, Response, StatusCode, header::ACCEPT};
 use http_body_util::Empty;
 use tower::{Layer as _, ServiceBuilder, service_fn, timeout::TimeoutLayer};
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer as HttpTimeoutLayer};
@@ -19,13 +19,23 @@ type Body = Empty<Bytes>;
 
 /// Never reached.
 const LIMIT: Duration = Duration::from_secs(30);
-const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
+/// What the most common browsers send today; and what others do, which has to be read in full.
+const ACCEPTS: [(&str, &str); 2] = [
+    (
+        "success-browser",
+        "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,\
+         application/signed-exchange;v=b3;q=0.7",
+    ),
+    ("success-other-accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"),
+];
 
 fn main() {
     // A panic is measured too; what the standard library prints of it is not.
     std::panic::set_hook(Box::new(|_| {}));
     success();
-    success_of_a_browser();
+    for (name, accept) in ACCEPTS {
+        success_with_accept(name, accept);
+    }
     success_with_a_timeout();
     error();
     panic();
@@ -60,10 +70,10 @@ fn success() {
     compare(("error_mapping", "success"), StatusCode::OK, Contender::new("donjon", request, donjon(bare())), peers);
 }
 
-fn success_of_a_browser() {
+fn success_with_accept(name: &str, accept: &'static str) {
     let request = || {
         let mut request = request();
-        request.headers_mut().insert(ACCEPT, BROWSER.parse().unwrap());
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static(accept));
         request
     };
     let peers = [
@@ -71,7 +81,7 @@ fn success_of_a_browser() {
         Contender::new("CatchPanic", request, CatchPanicLayer::new().layer(bare())),
         Contender::new("CatchPanic+HandleError", request, both!().service(bare())),
     ];
-    compare(("error_mapping", "success-browser"), StatusCode::OK, Contender::new("donjon", request, donjon(bare())), peers);
+    compare(("error_mapping", name), StatusCode::OK, Contender::new("donjon", request, donjon(bare())), peers);
 }
 
 fn success_with_a_timeout() {

@@ -45,7 +45,7 @@ fn request(more: &[(header::HeaderName, &'static str)]) -> Request<Body> {
     for (name, value) in FIELDS.iter().chain(more) {
         request.headers_mut().insert(name, http::HeaderValue::from_static(value));
     }
-    let on_upgrade = hyper::upgrade::on(&mut Request::new(()));
+    let on_upgrade = hyper::upgrade::on(Request::new(()));
     request.extensions_mut().insert(on_upgrade);
     request
 }

@@ -20,9 +20,9 @@ use tower::{Service, ServiceExt as _, service_fn};
 /// How many requests are made beforehand.
 const BATCH: u64 = 32;
 /// How often every contender has its turn. Odd, so that the median is a measured value.
-const ROUNDS: usize = 41;
+const ROUNDS: usize = 161;
 /// How long one turn takes.
-const TURN: Duration = Duration::from_millis(4);
+const TURN: Duration = Duration::from_millis(1);
 
 /// The answer of the service that does nothing.
 pub type Answer = Ready<Result<Response<Empty<Bytes>>, Infallible>>;

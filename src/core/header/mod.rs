@@ -7,6 +7,8 @@ mod list;
 mod parameter;
 mod quality;
 mod quoted;
+mod representation;
+mod single;
 mod token;
 mod vary;
 
@@ -15,6 +17,8 @@ pub(crate) use self::{
     parameter::{Parameter, parameter, parameters},
     quality::Quality,
     quoted::quote,
+    representation::{remove_content, remove_representation},
+    single::only,
     token::is_token,
     vary::add_vary,
 };

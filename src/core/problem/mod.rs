@@ -217,8 +217,13 @@ impl Problem {
     /// The value of `Retry-After`, if there is one to send.
     #[must_use]
     pub fn retry_after_value(&self) -> Option<HeaderValue> {
+        self.retry_after_seconds().map(HeaderValue::from)
+    }
+
+    /// The wait as it is told: in whole seconds, rounded up.
+    pub(crate) fn retry_after_seconds(&self) -> Option<u64> {
         let wait = self.0.retry_after?;
-        Some(HeaderValue::from(wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0))))
+        Some(wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! A problem as a page of its own: no script, no request for anything else, and nothing in it but the problem's texts, escaped.
 
-use super::advice::{advice, wait};
+use super::advice::{detail_and_advice, wait};
 use crate::Problem;
 
 /// Nothing may be loaded or run; the one style is known by its hash
@@ -34,10 +34,11 @@ pub(super) fn page(problem: &Problem) -> String {
     out.push_str("</p>\n<h1>");
     escape(&mut out, problem.title());
     out.push_str("</h1>\n");
-    if let Some(detail) = problem.detail() {
+    let (detail, advice) = detail_and_advice(problem);
+    if let Some(detail) = detail {
         paragraph(&mut out, "<p>", detail);
     }
-    paragraph(&mut out, "<p class=\"advice\">", advice(problem));
+    paragraph(&mut out, "<p class=\"advice\">", advice);
     if let Some(wait) = wait(problem) {
         paragraph(&mut out, "<p>", &wait);
     }

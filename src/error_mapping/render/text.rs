@@ -1,28 +1,39 @@
 //! A problem as plain text, for a terminal.
 
-use super::advice::{advice, wait};
+use super::advice::{detail_and_advice, wait};
 use crate::Problem;
 
 pub(super) fn lines(problem: &Problem) -> String {
-    let mut out = format!("{} {}\n", problem.status().as_u16(), problem.title());
-    for line in problem.detail().into_iter().chain([advice(problem)]).chain(wait(problem).as_deref()) {
+    let mut out = format!("{} ", problem.status().as_u16());
+    line(&mut out, problem.title());
+    let (detail, advice) = detail_and_advice(problem);
+    for paragraph in detail.into_iter().chain([advice]).chain(wait(problem).as_deref()) {
         out.push('\n');
-        // What a terminal would obey has no place in a text.
-        out.extend(line.chars().filter(|character| *character == '\n' || !character.is_control()));
+        out.extend(paragraph.chars().filter(|character| *character == '\n' || is_shown(*character)));
         out.push('\n');
     }
     if let Some(instance) = problem.instance() {
         out.push_str("\nReference: ");
-        out.extend(instance.chars().filter(|character| !character.is_control()));
-        out.push('\n');
+        line(&mut out, instance);
     }
     out
+}
+
+fn line(out: &mut String, text: &str) {
+    out.extend(text.chars().filter(|character| is_shown(*character)));
+    out.push('\n');
+}
+
+/// What a terminal would obey has no place in a text.
+fn is_shown(character: char) -> bool {
+    !character.is_control()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use http::StatusCode;
+    use proptest::prelude::*;
     use std::time::Duration;
 
     #[test]
@@ -33,7 +44,21 @@ mod tests {
             .with_retry_after(Duration::from_secs(2));
         assert_eq!(
             lines(&problem),
-            "503 Service Unavailable\n\nToo much to do.[2J\n\nYou may try again.\n\nPlease wait 2 seconds first.\n\nReference: urn:x:1\n"
+            "503 Service Unavailable\n\nToo much to do.[2J\n\nTrying again may work.\n\nPlease wait 2 seconds first.\n\nReference: urn:x:1\n"
         );
+    }
+
+    #[test]
+    fn a_title_is_one_line_that_no_terminal_obeys() {
+        let problem = Problem::new(StatusCode::CONFLICT).with_title("\u{1b}]0;owned\u{7}Taken\r\nX: 1\u{9b}2J");
+        assert_eq!(lines(&problem), "409 ]0;ownedTakenX: 12J\n\nSending the same request again will not help.\n");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_brings_a_control(text in any::<String>()) {
+            let problem = Problem::new(StatusCode::CONFLICT).with_title(text.clone()).with_detail(text.clone()).with_instance(text);
+            prop_assert!(!lines(&problem).contains(|character: char| character != '\n' && character.is_control()));
+        }
     }
 }

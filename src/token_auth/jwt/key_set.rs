@@ -173,8 +173,8 @@ mod tests {
             ("one less", set(&[a.clone(), b.clone()]), set(std::slice::from_ref(&b)), false),
             ("another of the same name", set(std::slice::from_ref(&a)), set(&[changed]), false),
             ("the same of another name", set(std::slice::from_ref(&a)), set(&[a.clone().with_kid("c")]), false),
-            ("of another type", set(&[public.clone()]), set(&[a]), false),
-            ("public", set(&[public.clone()]), set(&[public]), true),
+            ("of another type", set(std::slice::from_ref(&public)), set(&[a]), false),
+            ("public", set(std::slice::from_ref(&public)), set(&[public]), true),
         ] {
             assert_eq!(later.keeps_all_of(&earlier), kept, "{name}");
         }

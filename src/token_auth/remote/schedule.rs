@@ -229,7 +229,7 @@ mod tests {
             for wish in [Wish::NoKeys, Wish::Refresh] {
                 assert_eq!(schedule.ask(wish, at(now)), Answer::Failing { retry_after: pause * SECOND });
             }
-            now += u64::try_from(pause).unwrap();
+            now += u64::from(pause);
         }
         assert_eq!(schedule.ask(Wish::NoKeys, at(now)), Answer::Fetch);
         schedule.succeeded(at(now), None);

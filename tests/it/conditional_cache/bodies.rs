@@ -139,6 +139,17 @@ async fn an_error_comes_after_the_bytes_before_it() {
 }
 
 #[tokio::test]
+async fn content_short_of_its_size_gets_no_tag_and_never_looks_whole() {
+    for end in [vec![], vec![Step::Trailers(trailers())]] {
+        let steps = [vec![data("a"), data("b")], end].concat();
+        let answer = awaited(&ConditionalCacheLayer::new(), Script::new(Some(9), steps)).await;
+        assert_eq!((answer.status().as_u16(), field(&answer, "etag")), (200, None));
+        assert_eq!(answer.body().size_hint().exact(), Some(9), "the server has to see that something is missing");
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "ab");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_that_waits_is_let_go_with_what_it_gave() {
     let body = Script::new(None, vec![data("first "), data("frames "), Step::Waits, data("later"), Step::Trailers(trailers())]);
     // `answer` insists on the very first poll.

@@ -103,10 +103,41 @@ fn refused() -> BoxError {
     io::Error::from(io::ErrorKind::ConnectionRefused).into()
 }
 
-struct Row(&'static str, BoxError, Cause, [u16; 2], Retryability);
+/// A name, an error, its cause, and for an origin and a gateway the status and whether to try again.
+struct Row(&'static str, BoxError, Cause, [u16; 2], [Retryability; 2]);
+
+const NEVER: [Retryability; 2] = [Retryability::Never; 2];
+const IDEMPOTENT_ONLY: [Retryability; 2] = [Retryability::IdempotentOnly; 2];
+const SAFE: [Retryability; 2] = [Retryability::Safe; 2];
+/// What a gateway did not forward was not done; what an origin did before is not known.
+const UNREACHED: [Retryability; 2] = [Retryability::IdempotentOnly, Retryability::Safe];
+
+fn marked(error: BoxError) -> BoxError {
+    UpstreamError::new(error).into()
+}
 
 async fn rows() -> Vec<Row> {
-    use Retryability::{IdempotentOnly, Never, Safe};
+    let mut rows = client_rows().await;
+    rows.extend([
+        Row("a text", "canary".into(), Cause::Internal, [500, 500], NEVER),
+        Row("an unmarked refusal, as of a database", refused(), Cause::Internal, [500, 500], NEVER),
+        Row("a marked refusal", marked(refused()), Cause::ConnectionRefused, [502, 502], UNREACHED),
+        Row("a limited body", too_long().await, Cause::ContentTooLarge, [413, 413], NEVER),
+        Row("an upstream's body, too long", marked(too_long().await), Cause::UpstreamFailed, [502, 502], IDEMPOTENT_ONLY),
+        Row("a timeout", elapsed().await, Cause::TimedOut, [503, 504], IDEMPOTENT_ONLY),
+        Row("a timeout, marked", marked(elapsed().await), Cause::ResponseTimedOut, [504, 504], IDEMPOTENT_ONLY),
+        Row("load shed", overloaded().await, Cause::Overloaded, [503, 503], SAFE),
+        Row("an upstream's load shed", marked(overloaded().await), Cause::UpstreamFailed, [502, 502], IDEMPOTENT_ONLY),
+        Row("an upstream's closed buffer", marked(buffer_closed().await), Cause::UpstreamFailed, [502, 502], IDEMPOTENT_ONLY),
+        Row("a closed buffer", buffer_closed().await, Cause::Unavailable, [503, 503], IDEMPOTENT_ONLY),
+        Row("a buffered error", buffered("canary".into()).await, Cause::Internal, [500, 500], NEVER),
+        Row("a buffered refusal", buffered(marked(refused())).await, Cause::ConnectionRefused, [502, 502], UNREACHED),
+    ]);
+    rows
+}
+
+/// What hyper-util's client says, which nobody has to mark.
+async fn client_rows() -> Vec<Row> {
     let there = |address: SocketAddr| format!("http://{address}/");
     let broken_upload = || {
         upload(StreamBody::new(futures_util::stream::iter([Err::<http_body::Frame<Bytes>, _>(io::Error::from(
@@ -118,78 +149,61 @@ async fn rows() -> Vec<Row> {
         3,
     ));
     vec![
-        Row("a text", "canary".into(), Cause::Internal, [500, 500], Never),
-        Row("an unmarked refusal, as of a database", refused(), Cause::Internal, [500, 500], Never),
-        Row("a marked refusal", UpstreamError::new(refused()).into(), Cause::ConnectionRefused, [502, 502], Safe),
         Row(
             "client, refused",
             client_error(there(closed_port().await), nothing()).await,
             Cause::ConnectionRefused,
             [502, 502],
-            Safe,
+            UNREACHED,
         ),
-        Row("client, no such name", resolver_error(io::ErrorKind::NotFound).await, Cause::ConnectionFailed, [502, 502], Safe),
+        Row(
+            "client, no such name",
+            resolver_error(io::ErrorKind::NotFound).await,
+            Cause::ConnectionFailed,
+            [502, 502],
+            UNREACHED,
+        ),
         Row(
             "client, late connection",
             resolver_error(io::ErrorKind::TimedOut).await,
             Cause::ConnectionTimedOut,
             [504, 504],
-            Safe,
+            UNREACHED,
         ),
         Row(
             "client, closed before the head",
             client_error(there(peer_that_says(b"").await), nothing()).await,
             Cause::ResponseIncomplete,
             [502, 502],
-            IdempotentOnly,
+            IDEMPOTENT_ONLY,
         ),
         Row(
             "client, garbage",
             client_error(there(peer_that_says(b"SMTP ready\r\n\r\n").await), nothing()).await,
             Cause::ProtocolError,
             [502, 502],
-            IdempotentOnly,
+            IDEMPOTENT_ONLY,
         ),
         Row(
             "client, a request of ours that is none",
             client_error("/".into(), nothing()).await,
             Cause::Internal,
             [500, 500],
-            Never,
+            NEVER,
         ),
         Row(
             "client, an upload that broke",
             client_error(there(peer_that_says(b"").await), broken_upload()).await,
             Cause::Internal,
             [500, 500],
-            Never,
+            NEVER,
         ),
         Row(
             "client, an upload that is too long",
             client_error(there(peer_that_says(b"").await), long_upload).await,
             Cause::ContentTooLarge,
             [413, 413],
-            Never,
-        ),
-        Row("a limited body", too_long().await, Cause::ContentTooLarge, [413, 413], Never),
-        Row(
-            "an upstream's body, too long",
-            UpstreamError::new(too_long().await).into(),
-            Cause::UpstreamFailed,
-            [502, 502],
-            IdempotentOnly,
-        ),
-        Row("a timeout", elapsed().await, Cause::TimedOut, [503, 504], IdempotentOnly),
-        Row("a timeout, marked", UpstreamError::new(elapsed().await).into(), Cause::ResponseTimedOut, [504, 504], IdempotentOnly),
-        Row("load shed", overloaded().await, Cause::Overloaded, [503, 503], Safe),
-        Row("a closed buffer", buffer_closed().await, Cause::Unavailable, [503, 503], IdempotentOnly),
-        Row("a buffered error", buffered("canary".into()).await, Cause::Internal, [500, 500], Never),
-        Row(
-            "a buffered refusal",
-            buffered(UpstreamError::new(refused()).into()).await,
-            Cause::ConnectionRefused,
-            [502, 502],
-            Safe,
+            NEVER,
         ),
     ]
 }
@@ -198,7 +212,8 @@ async fn rows() -> Vec<Row> {
 async fn every_error_has_one_answer_in_each_role() {
     for (at, role) in [Role::Origin, Role::Gateway].into_iter().enumerate() {
         let layer = ErrorMappingLayer::new().role(role).retry_after(Duration::from_secs(7));
-        for Row(name, error, cause, statuses, retry) in rows().await {
+        for Row(name, error, cause, statuses, retries) in rows().await {
+            let retry = retries[at];
             let shown = format!("{name}, {role:?}: {error:?}");
             let answer = answer(&layer, failing(error), empty(get("/"))).await;
             assert_eq!(answer.cause, Some(cause), "{shown}");
@@ -220,7 +235,13 @@ async fn the_text_tells_whether_to_try_again() {
     let text = |error: BoxError| async { answer(&layer, failing(error), empty(get("/"))).await.problem.unwrap().to_string() };
     assert!(text("x".into()).await.contains("Do not send the same data again."));
     assert!(text(UpstreamError::new("x").into()).await.contains("Trying again may work, if repeating the request does no harm."));
-    assert!(text(UpstreamError::new(refused()).into()).await.ends_with("Trying again may work."));
+    let unreached = text(UpstreamError::new(refused()).into()).await;
+    assert!(unreached.ends_with("Trying again may work, if repeating the request does no harm."), "{unreached}");
+    assert!(!unreached.contains("nothing was carried out"), "{unreached}");
+    let gateway = ErrorMappingLayer::new().role(Role::Gateway);
+    let unforwarded =
+        answer(&gateway, failing(UpstreamError::new(refused())), empty(get("/"))).await.problem.unwrap().to_string();
+    assert!(unforwarded.ends_with("so nothing was carried out. Trying again may work."), "{unforwarded}");
 }
 
 #[tokio::test]

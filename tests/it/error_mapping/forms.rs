@@ -28,6 +28,7 @@ fn refusal() -> Inner {
     headers.insert(header::VARY, HeaderValue::from_static("Origin"));
     headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     headers.insert(header::ETAG, HeaderValue::from_static("\"x\""));
+    headers.insert("digest", HeaderValue::from_static("md5=x"));
     headers.insert("cdn-cache-control", HeaderValue::from_static("max-age=600"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=600"));
     response
@@ -75,7 +76,7 @@ async fn a_problem_from_within_keeps_its_status_and_its_headers() {
     assert_eq!(all("www-authenticate"), ["Bearer realm=\"a\"", "Basic realm=\"b\""]);
     assert_eq!(all("set-cookie"), ["a=1", "b=2"]);
     assert_eq!(all("vary"), ["Origin", "accept"]);
-    for gone in ["content-encoding", "etag", "cdn-cache-control"] {
+    for gone in ["content-encoding", "etag", "digest", "cdn-cache-control"] {
         assert_eq!(answer.header(gone), None, "{gone} tells of content that is gone");
     }
     assert!(answer.body.contains("Log in &lt;first&gt;."), "{}", answer.body);
@@ -93,7 +94,7 @@ async fn a_problem_in_the_extensions_alone_is_enough() {
     };
     let answer = answer(&ErrorMappingLayer::new(), answering(busy), accepting("text/plain")).await;
     assert_eq!(answer.header("retry-after"), Some("9"));
-    assert_eq!(answer.body, "429 Too Many Requests\n\nYou may try again.\n\nPlease wait 9 seconds first.\n");
+    assert_eq!(answer.body, "429 Too Many Requests\n\nTrying again may work.\n\nPlease wait 9 seconds first.\n");
 }
 
 #[tokio::test]
@@ -164,6 +165,18 @@ async fn two_of_them_answer_as_one() {
         assert_eq!(two.body, one.body, "{accept}");
         assert_eq!((two.cause, two.problem, two.retryability), (one.cause, one.problem, one.retryability), "{accept}");
     }
+}
+
+#[tokio::test]
+async fn advice_is_given_once() {
+    const ADVICE: &str = "Do not send the same data again.";
+    for accept in ["*/*", "text/html", "text/plain"] {
+        let answer = answer(&ErrorMappingLayer::new(), failing("x"), accepting(accept)).await;
+        assert_eq!(answer.body.matches(ADVICE).count(), 1, "{accept}: {}", answer.body);
+    }
+    let document: serde_json::Value =
+        serde_json::from_str(&answer(&ErrorMappingLayer::new(), failing("x"), accepting("*/*")).await.body).unwrap();
+    assert!(document["detail"].as_str().unwrap().ends_with(ADVICE), "{document}");
 }
 
 #[tokio::test]

@@ -117,6 +117,72 @@ async fn an_error_that_panics_when_it_is_looked_at_is_a_500() {
     assert_static_500("source", &answer(&ErrorMappingLayer::new(), failing(Mine), empty(get("/"))).await);
 }
 
+/// An error whose conversion panics.
+#[derive(Debug)]
+struct Unspeakable;
+
+impl From<Unspeakable> for BoxError {
+    fn from(_: Unspeakable) -> Self {
+        panic!("canary in a conversion")
+    }
+}
+
+/// Says it of the response, or of readiness.
+struct Failing {
+    unready: bool,
+}
+
+impl Service<Asked> for Failing {
+    type Response = Response<Full<Bytes>>;
+    type Error = Unspeakable;
+    type Future = std::future::Ready<Result<Self::Response, Unspeakable>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Unspeakable>> {
+        Poll::Ready(if self.unready { Err(Unspeakable) } else { Ok(()) })
+    }
+
+    fn call(&mut self, _: Asked) -> Self::Future {
+        std::future::ready(Err(Unspeakable))
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_panics_when_it_is_converted_is_a_500() {
+    for unready in [true, false] {
+        let answer = answer(&ErrorMappingLayer::new(), Failing { unready }, empty(get("/"))).await;
+        assert_static_500(if unready { "poll_ready" } else { "future" }, &answer);
+    }
+}
+
+/// A body that panics when it is asked how long it is, and fails in a way that cannot be told.
+struct Silent;
+
+impl Body for Silent {
+    type Data = Bytes;
+    type Error = Unspeakable;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Unspeakable>>> {
+        Poll::Ready(Some(Err(Unspeakable)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        panic!("canary in an end")
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        panic!("canary in a hint")
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_panics_when_it_is_asked_says_that_nothing_is_known() {
+    let silent = service_fn(|_: Asked| std::future::ready(Ok::<_, Infallible>(Response::new(Silent))));
+    let mut body = ErrorMappingLayer::new().layer(silent).oneshot(empty(get("/"))).await.unwrap().into_body();
+    assert!(!body.is_end_stream(), "what may be incomplete must not look whole");
+    assert_eq!((body.size_hint().lower(), body.size_hint().upper()), (0, None));
+    assert!(body.frame().await.unwrap().unwrap_err().is_panic());
+}
+
 /// One frame, a pause, then a panic or an error.
 #[derive(Debug)]
 struct Breaking {

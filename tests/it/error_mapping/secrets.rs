@@ -101,6 +101,71 @@ async fn a_chain_of_ten_thousand_and_one_without_end() {
     assert_silent("cycle", &answer);
 }
 
+#[cfg(feature = "tracing")]
+mod logged {
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::util::SubscriberInitExt as _;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Every event, of every level, while `work` runs on this thread.
+    async fn log_of(work: impl Future<Output = ()>) -> String {
+        let log = Log::default();
+        let written = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+            .with_ansi(false)
+            .with_writer(move || written.clone())
+            .finish();
+        let listening = subscriber.set_default();
+        // While there is one subscriber alone, the thread that reaches an event first decides for all whether anybody listens to it.
+        let second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
+        work.await;
+        drop((listening, second));
+        String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_logged_holds_no_credentials() {
+        for (name, text) in [
+            ("two URLs in a word", "url=http://a/x,proxy=http://root:hunter2@db/"),
+            ("a redirect", "redirect(https://a/b)->https://u:hunter2@c/d"),
+            ("a slash in the password", "connect postgres://app:p/hunter2@db:5432/x failed"),
+            ("a question in the password", "connect postgres://app:p?hunter2@db:5432/x failed"),
+            ("a fragment", "GET https://h/cb#access_token=hunter2 failed"),
+            ("a query", "GET https://h/cb?key=hunter2 failed"),
+            ("a token", "bad token eyJhbGciOiJIUzI1NiJ9.e30.hunter2"),
+        ] {
+            let log = log_of(async {
+                answer(&ErrorMappingLayer::new(), failing(io::Error::other(text)), asked("*/*")).await;
+                answer(&ErrorMappingLayer::new(), failing(UpstreamError::new(text)), asked("*/*")).await;
+                let panicking = service_fn(|_: Asked| async { panic!("{text}") as Result<Response<Full<Bytes>>, BoxError> });
+                answer(&ErrorMappingLayer::new(), panicking, asked("*/*")).await;
+            });
+            let log = log.await;
+            assert_eq!(log.matches("a request failed").count(), 2, "{name}: {log}");
+            assert_eq!(log.matches("a panic was caught").count(), 1, "{name}: {log}");
+            assert!(!log.contains("hunter2"), "{name}: {log}");
+            assert!(!log.to_ascii_lowercase().contains("c4n4ry"), "{name}: {log}");
+        }
+    }
+}
+
 #[test]
 fn the_marker_does_not_repeat_what_it_marks() {
     let marked = UpstreamError::new(Telling(CANARY, None));

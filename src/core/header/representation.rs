@@ -1,0 +1,66 @@
+use http::{HeaderMap, HeaderName, header};
+
+/// What describes the content ([RFC 9110 §8](https://www.rfc-editor.org/rfc/rfc9110#section-8)) or how it was framed, and goes when the
+/// content goes. The digests have no names in `http`; `digest` is the one that
+/// [RFC 9530](https://www.rfc-editor.org/rfc/rfc9530) has replaced.
+const CONTENT: [HeaderName; 11] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    header::CONTENT_RANGE,
+    header::CONTENT_DISPOSITION,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
+];
+
+/// What describes the representation beyond its content: which one it is, and how long it may be kept.
+const SELECTED: [HeaderName; 6] = [
+    header::CONTENT_LOCATION,
+    header::ACCEPT_RANGES,
+    header::ETAG,
+    header::LAST_MODIFIED,
+    header::EXPIRES,
+    // It would overrule `no-store` in the cache that it is meant for (RFC 9213 §2.1).
+    HeaderName::from_static("cdn-cache-control"),
+];
+
+/// Removes what speaks of content that is not sent.
+pub(crate) fn remove_content(headers: &mut HeaderMap) {
+    for name in &CONTENT {
+        headers.remove(name);
+    }
+}
+
+/// Removes what speaks of a representation that another takes the place of. `Cache-Control` stays: whoever replaces has a word of its own.
+pub(crate) fn remove_representation(headers: &mut HeaderMap) {
+    remove_content(headers);
+    for name in &SELECTED {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn what_stays() {
+        let names = ["content-type", "digest", "etag", "cdn-cache-control", "cache-control", "set-cookie", "vary"];
+        let full = HeaderMap::from_iter(names.map(|name| (HeaderName::from_static(name), HeaderValue::from_static("x"))));
+        for (name, remove, left) in [
+            ("content", remove_content as fn(&mut HeaderMap), &names[2..]),
+            ("representation", remove_representation, &names[4..]),
+        ] {
+            let mut headers = full.clone();
+            remove(&mut headers);
+            let mut kept: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+            kept.sort_by_key(|kept| names.iter().position(|name| name == kept));
+            assert_eq!(kept, left, "{name}");
+        }
+    }
+}
