@@ -1,4 +1,4 @@
-//! All four layers on bare hyper, without a framework: `cargo run --example hyper_only --features full`.
+//! Four of the layers, all but LazyImages, on bare hyper, without a framework: `cargo run --example hyper_only --features full`.
 //!
 //! Every request needs the token that is printed at the start. `--listen ADDR` says where to listen, 127.0.0.1:3000 if not given.
 

@@ -75,6 +75,9 @@
 //!
 //! A tag tells whether two contents are the same. Where that itself is a secret, answer with `no-store`, or set [`EntityTags::Off`].
 //!
+//! A stranger's answer is as public as its rule says, and has no `Vary`: a page that looks different for callers who are logged in must
+//! send `Vary: Authorization, Cookie` itself, or be left out of public rules.
+//!
 //! # Ordering
 //!
 //! Inside `TokenAuth`, so that the principal is known, and inside `ErrorMapping`, which renders the 412. A compressing layer may stand on

@@ -56,13 +56,18 @@
 //! #   .crypto(crypto)
 //!     .build()?;
 //! let layer = TokenAuthLayer::new(issuer.verifier().build()?)
-//!     .source(TokenSource::cookie("session"))
+//!     .source(TokenSource::cookie("session").ambient())
 //!     .source(TokenSource::websocket_subprotocol())
 //!     .allow_anonymous()
 //!     .realm("app");
 //! # Ok((issuer, layer))
 //! # }
 //! ```
+//!
+//! Without [`ambient`](TokenSource::ambient) a request that has both the cookie and a header is refused (rule 3). The cookie is the login's to
+//! set, `session={token}; Path=/; Max-Age={lifetime}; HttpOnly; Secure; SameSite=Strict`, from [`IssuedToken::access_token`] and
+//! [`IssuedToken::lifetime`]. A page that opens `new WebSocket(url, ["bearer", token])` needs an answer that selects `bearer`: list it among the
+//! subprotocols of the WebSocket's layer, or offer one of your own beside it.
 //!
 //! A handler asks for the [`Principal`](crate::Principal) or for [`Claims<T>`](Claims), in axum as an argument.
 //!

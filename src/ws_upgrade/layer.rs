@@ -76,8 +76,8 @@ impl WsUpgradeBuilder {
 
     /// The subprotocols that the handlers speak, most preferred first; none by default. They replace those given before.
     ///
-    /// A browser that offered some and is answered with none gives up, so a page that carries its token in the offer must offer a
-    /// real subprotocol beside it.
+    /// A browser that offered some and is answered with none gives up, so a page that carries its token in the offer needs the
+    /// marker `bearer` listed here, or a real subprotocol beside it (always with `bearer.<token>`).
     pub fn subprotocols<I>(mut self, names: I) -> Self
     where
         I: IntoIterator<Item: Into<String>>,

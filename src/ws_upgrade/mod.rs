@@ -83,8 +83,8 @@
 //! - What one peer can make the server hold is bounded by [`Limits`]: by the declared length, before anything is reserved for it.
 //! - A socket that carries a token's rights ends with them: at the expiry that the principal names, at once when it is revoked,
 //!   even if the handler never looks.
-//! - Browsers cannot set headers on a WebSocket. A token in the URL ends up in logs; one in the subprotocol offer, or a cookie
-//!   with the origin check, does not. The layer logs neither URL nor offer.
+//! - Browsers cannot set headers on a WebSocket. A token in the URL ends up in logs; one in the subprotocol offer (list its marker
+//!   `bearer` among the subprotocols, or the browser hangs up), or a cookie with the origin check, does not. The layer logs neither URL nor offer.
 //! - A peer that sends its head slowly is the server's to time out: `http1::Builder::header_read_timeout`.
 //! - A socket needs a tokio runtime with timers.
 //!
