@@ -133,6 +133,7 @@ struct Shard {
 struct Entry {
     token: Box<str>,
     verified: Verified,
+    weight: usize,
     /// Since it stood at the end of the queue.
     used: bool,
 }
@@ -150,13 +151,14 @@ impl VerifiedTokens {
         Some(entry.verified.clone())
     }
 
-    /// Remembers it, in the place of whatever stood there.
-    pub(super) fn insert(&self, token: &str, verified: Verified, now: SystemTime) {
-        let place = self.place_of(token);
-        let entry = Entry { token: token.into(), verified, used: false };
-        if weight(&entry.token) > self.part.bytes {
+    /// Remembers it, in the place of whatever stood there. `extra` is how many bytes the principal takes whose texts are not the token's own.
+    pub(super) fn insert(&self, token: &str, verified: Verified, extra: usize, now: SystemTime) {
+        let weight = weight(token, extra);
+        if weight > self.part.bytes {
             return;
         }
+        let place = self.place_of(token);
+        let entry = Entry { token: token.into(), verified, weight, used: false };
         if let Some(mut shard) = self.shard(place) {
             shard.insert(place, entry, self.part, now);
         }
@@ -180,27 +182,27 @@ impl VerifiedTokens {
         let totals = self.shards.iter().map(|shard| {
             let shard = shard.lock().unwrap();
             assert_eq!(shard.table.len(), shard.queue.len());
-            assert_eq!(shard.bytes, shard.table.values().map(|entry| weight(&entry.token)).sum::<usize>());
+            assert_eq!(shard.bytes, shard.table.values().map(|entry| entry.weight).sum::<usize>());
             (shard.table.len(), shard.bytes)
         });
         totals.fold((0, 0), |(entries, bytes), shard| (entries + shard.0, bytes + shard.1))
     }
 }
 
-/// An estimate that does not look into the principal: its claims are three quarters of their base64url at most.
-fn weight(token: &str) -> usize {
-    token.len().saturating_mul(2).saturating_add(OVERHEAD)
+/// An estimate that does not look into the principal: claims in the token are three quarters of their base64url at most.
+fn weight(token: &str, extra: usize) -> usize {
+    token.len().saturating_mul(2).saturating_add(extra).saturating_add(OVERHEAD)
 }
 
 impl Shard {
     fn insert(&mut self, place: u64, entry: Entry, bounds: Bounds, now: SystemTime) {
-        let more = weight(&entry.token);
+        let more = entry.weight;
         if !self.table.contains_key(&place) {
             self.make_room(1, more, bounds, now);
             self.queue.push_back(place);
         }
         let displaced = self.table.insert(place, entry);
-        let less = displaced.map_or(0, |old| weight(&old.token));
+        let less = displaced.map_or(0, |old| old.weight);
         self.bytes = self.bytes.saturating_add(more).saturating_sub(less);
         self.make_room(0, 0, bounds, now);
         // Without need, too: what has expired should not stay for want of newcomers.
@@ -229,7 +231,7 @@ impl Shard {
                     self.queue.push_back(place);
                 }
                 _ => {
-                    let less = self.table.remove(&place).map_or(0, |evicted| weight(&evicted.token));
+                    let less = self.table.remove(&place).map_or(0, |evicted| evicted.weight);
                     self.bytes = self.bytes.saturating_sub(less);
                     return true;
                 }
@@ -304,7 +306,7 @@ mod tests {
         // All of these have one place.
         let tokens = [format!("a{end}"), format!("b{end}"), format!("aa{end}"), end.clone()];
         for token in &tokens {
-            cache.insert(token, verified(token, 100), at(0));
+            cache.insert(token, verified(token, 100), 0, at(0));
             for other in &tokens {
                 assert_eq!(subject(&cache, other).as_ref(), (other == token).then_some(other), "{token} and {other}");
             }
@@ -316,7 +318,7 @@ mod tests {
     fn short_tokens_are_tokens_too() {
         let cache = cache(100, 1 << 20);
         for token in ["", "a", "ab"] {
-            cache.insert(token, verified("s", 100), at(0));
+            cache.insert(token, verified("s", 100), 0, at(0));
             assert!(cache.get(token).is_some(), "{token}");
         }
         assert!(cache.get("b").is_none());
@@ -326,20 +328,20 @@ mod tests {
     fn what_is_used_stays_longest() {
         let cache = cache(3, 1 << 20);
         for token in ["a", "b", "c"] {
-            cache.insert(token, verified(token, 100), at(0));
+            cache.insert(token, verified(token, 100), 0, at(0));
         }
         assert!(cache.get("a").is_some());
-        cache.insert("d", verified("d", 100), at(0));
+        cache.insert("d", verified("d", 100), 0, at(0));
         assert_eq!(["a", "b", "c", "d"].map(|token| cache.get(token).is_some()), [true, false, true, true]);
     }
 
     #[test]
     fn what_has_expired_goes_first_even_if_it_was_used() {
         let cache = cache(3, 1 << 20);
-        cache.insert("old", verified("old", 10), at(0));
-        cache.insert("b", verified("b", 100), at(0));
+        cache.insert("old", verified("old", 10), 0, at(0));
+        cache.insert("b", verified("b", 100), 0, at(0));
         assert!(cache.get("old").is_some());
-        cache.insert("c", verified("c", 100), at(10));
+        cache.insert("c", verified("c", 100), 0, at(10));
         assert!(cache.get("old").is_none());
         assert_eq!(cache.total().0, 2);
     }
@@ -348,10 +350,20 @@ mod tests {
     fn when_everything_is_used_something_still_goes() {
         let cache = cache(2, 1 << 20);
         for token in ["a", "b", "c", "d"] {
-            cache.insert(token, verified(token, 100), at(0));
+            cache.insert(token, verified(token, 100), 0, at(0));
             assert!(cache.get(token).is_some());
         }
         assert_eq!(cache.total().0, 2);
+    }
+
+    #[test]
+    fn what_is_big_beside_a_short_token_counts() {
+        let cache = cache(10_000, 1 << 20);
+        for n in 0..1_000 {
+            cache.insert(&n.to_string(), verified("s", 100), 16 * 1024, at(0));
+            assert!(cache.total().1 <= 1 << 20);
+        }
+        assert!((32..64).contains(&cache.total().0));
     }
 
     #[test]
@@ -371,7 +383,7 @@ mod tests {
             let cache = cache(entries, bytes);
             for (now, (head, length, life)) in (0..).zip(&tokens) {
                 let token = format!("{head}{}", "x".repeat(*length));
-                cache.insert(&token, verified(&token, now + life), at(now));
+                cache.insert(&token, verified(&token, now + life), 0, at(now));
                 let (count, total) = cache.total();
                 prop_assert!(count <= entries && total <= bytes);
                 for (head, length, _) in tokens.iter().take(8) {

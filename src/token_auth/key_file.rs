@@ -32,10 +32,10 @@ const MAX_LEN: u64 = 1024 * 1024;
 
 /// Keys in a file that is read again when it changes, without a restart.
 ///
-/// When a token comes and the last look is ten seconds ago, a thread of its own looks at the file's time and length and, if they changed, reads it;
-/// requests never wait for it. The new keys take the place of the old ones all at once. A file that cannot be read, or whose keys cannot be
-/// used, changes nothing: the old keys stay, and the failure is traced. So it matters little how the file is replaced; renaming a finished
-/// one over it is best.
+/// When a token comes and the last look is ten seconds ago, a thread of its own looks at the file's times and length, on Unix also at whether
+/// it is the same file, and, if they changed, reads it; requests never wait for it. The new keys take the place of the old ones all at once. A
+/// file that cannot be read, or whose keys cannot be used, changes nothing: the old keys stay, and the failure is traced. So it matters little
+/// how the file is replaced; renaming a finished one over it is best.
 ///
 /// Cloning is a reference count.
 ///
@@ -79,6 +79,12 @@ enum Form {
 struct Stamp {
     modified: Option<SystemTime>,
     len: u64,
+    /// Device and number: a file renamed over it may have its length and its time.
+    #[cfg(unix)]
+    inode: (u64, u64),
+    /// Seconds and nanoseconds; nobody can set it back.
+    #[cfg(unix)]
+    changed: (i64, i64),
 }
 
 /// Builds a [`KeyFile`]; see there for an example.
@@ -214,7 +220,16 @@ impl KeyFileBuilder {
 
 impl Stamp {
     fn of(metadata: &std::fs::Metadata) -> Self {
-        Self { modified: metadata.modified().ok(), len: metadata.len() }
+        #[cfg(unix)]
+        use std::os::unix::fs::MetadataExt as _;
+        Self {
+            modified: metadata.modified().ok(),
+            len: metadata.len(),
+            #[cfg(unix)]
+            inode: (metadata.dev(), metadata.ino()),
+            #[cfg(unix)]
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
     }
 }
 

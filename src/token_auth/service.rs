@@ -12,7 +12,7 @@ use super::{
     future::ResponseFuture,
     rejection::{Rejection, RejectionKind},
     settings::{Anonymous, Settings},
-    source::{self, Found, FoundAt},
+    source::{self, Found},
     verifier::{TokenErrorKind, Verdict, VerifyToken},
 };
 use crate::{LayerBody, core::ready::take_ready};
@@ -52,8 +52,8 @@ where
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let refuse = |rejection| ResponseFuture::refused(rejection, Arc::clone(&self.settings));
         let sources = self.settings.sources_or_default();
-        let (verdict, at, presentation) = match source::find(request.method(), request.uri(), request.headers(), sources) {
-            Found::Token { token, at } => (self.verifier.verify(token), at, Presentation::new(at, token)),
+        let (verdict, presentation) = match source::find(request.method(), request.uri(), request.headers(), sources) {
+            Found::Token { token, at } => (self.verifier.verify(token), Presentation::new(at, token)),
             Found::Nothing => {
                 return match self.settings.anonymous {
                     Anonymous::Passes => ResponseFuture::inner(self.inner.call(request), (None, None), &self.settings),
@@ -63,12 +63,7 @@ where
             Found::Several => return refuse(RejectionKind::InvalidRequest.into()),
             Found::Malformed => return refuse(RejectionKind::InvalidToken(TokenErrorKind::Malformed).into()),
         };
-        source::mark_sensitive(request.headers_mut(), at);
-        match at {
-            FoundAt::Subprotocol => source::strip_subprotocol(request.headers_mut()),
-            FoundAt::Query => source::strip_query(request.uri_mut(), &self.settings.sources),
-            FoundAt::Header | FoundAt::Dpop | FoundAt::Cookie => {}
-        }
+        source::conceal(&mut request, sources);
         match verdict {
             Verdict::Now(Ok(principal)) => {
                 match binding::admit(&principal, presentation, &request, self.settings.space.dpop.as_ref()) {

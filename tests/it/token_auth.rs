@@ -239,6 +239,35 @@ async fn a_subprotocol_token_is_taken_out_before_the_service_sees_it() {
 }
 
 #[tokio::test]
+async fn a_token_that_gives_way_is_kept_from_the_service_like_the_one_that_counts() {
+    let (explicit, ambient) = (Forger::good().sign(), Forger::good().claim("sub", "bob").sign());
+    let seen = service_fn(|request: Request<Empty<Bytes>>| async move {
+        let principal = request.extensions().get::<Principal>().unwrap().subject().unwrap().to_owned();
+        let protocols = request.headers().get("sec-websocket-protocol").map_or("", |value| value.to_str().unwrap());
+        let seen = format!("{principal}|{}|{protocols}|{:?}", request.uri(), request.headers());
+        Ok::<_, Infallible>(Response::new(LayerBody::<Empty<Bytes>>::full(seen)))
+    });
+    let layer = layer()
+        .source(TokenSource::dangerous_query_parameter("t").ambient())
+        .source(TokenSource::websocket_subprotocol().ambient())
+        .source(TokenSource::cookie("session").ambient());
+    let websocket = |protocols| bearing(&explicit).header("upgrade", "websocket").header("sec-websocket-protocol", protocols);
+    for (name, request, expected) in [
+        ("query", bearing(&explicit).uri(format!("/?a=1&t={ambient}")), "alice|/?a=1||"),
+        ("subprotocol", websocket(format!("bearer, {ambient}, chat")), "alice|/|bearer, chat|"),
+        ("subprotocol in one", websocket(format!("bearer.{ambient}, chat")), "alice|/|chat|"),
+        ("query and subprotocol", websocket(format!("bearer, {ambient}")).uri(format!("/?t={ambient}")), "alice|/|bearer|"),
+        ("cookie", bearing(&explicit).header("cookie", format!("session={ambient}")), "alice|/||"),
+        ("none", websocket("chat,v2".to_owned()).uri("/?a=1"), "alice|/?a=1|chat,v2|"),
+    ] {
+        let (parts, body) = whole(layer.layer(seen).oneshot(empty(request)).await.unwrap()).await;
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert_eq!(parts.status, 200, "{name}");
+        assert!(body.starts_with(expected) && !body.contains(&ambient) && !body.contains(&explicit), "{name}: {body}");
+    }
+}
+
+#[tokio::test]
 async fn the_anonymous_pass_when_allowed_and_a_bad_token_does_not() {
     let layer = layer().allow_anonymous();
     assert_eq!(answer(&layer, get("/")).await.1, "nobody|");

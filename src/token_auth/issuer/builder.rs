@@ -75,7 +75,7 @@ impl TokenIssuerBuilder {
     }
 
     /// Issues in the profile of [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068), which other vendors' resource servers may insist on: the
-    /// header's `typ` is `at+jwt` (§2.1), and the token has a `client_id` (§2.2), this one unless the grant's own claims have another.
+    /// header's `typ` is `at+jwt` (§2.1), and the token has a `client_id` (§2.2), this one.
     ///
     /// [`verifier`](TokenIssuer::verifier) takes no other type then.
     pub fn access_token_profile(mut self, client_id: impl Into<Box<str>>) -> Self {

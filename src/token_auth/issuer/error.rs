@@ -12,7 +12,7 @@ pub struct IssueError {
 pub enum IssueErrorKind {
     /// The claims of your own do not serialise to an object.
     ClaimsInvalid,
-    /// They have one that the issuer writes itself.
+    /// They have one that is the issuer's.
     ClaimReserved,
     /// A scope is not a scope token ([RFC 6749 §3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).
     ScopeInvalid,

@@ -132,6 +132,10 @@ impl Families {
         self.by_session.insert(session, family);
     }
 
+    fn of(&self, subject: &str) -> Vec<SessionId> {
+        self.by_subject.get(subject).into_iter().flatten().map(|(_, session)| session.clone()).collect()
+    }
+
     fn take(&mut self, session: &SessionId) {
         let Some(family) = self.by_session.remove(session) else { return };
         let place = (family.expires_at(), session.clone());
@@ -175,10 +179,13 @@ impl RefreshStore for MemoryRefreshStore {
         Ok(())
     }
 
+    async fn sessions(&self, subject: &str) -> Result<Vec<SessionId>, Infallible> {
+        Ok(self.families().of(subject))
+    }
+
     async fn remove_subject(&self, subject: &str) -> Result<Vec<SessionId>, Infallible> {
         let mut families = self.families();
-        let theirs = families.by_subject.get(subject).into_iter().flatten();
-        let sessions: Vec<SessionId> = theirs.map(|(_, session)| session.clone()).collect();
+        let sessions = families.of(subject);
         sessions.iter().for_each(|session| families.take(session));
         Ok(sessions)
     }
@@ -275,10 +282,13 @@ mod tests {
         for (number, subject) in [(0, "alice"), (1, "bob"), (2, "alice"), (3, "alice2")] {
             store.insert(session(number), family(subject, UNIX_EPOCH, 100)).await.unwrap();
         }
+        let listed = store.sessions("alice").await.unwrap();
         let mut removed = store.remove_subject("alice").await.unwrap();
+        assert_eq!(listed, removed);
         removed.sort();
         assert_eq!(removed, [session(0), session(2)]);
         assert!(kept(&store, 1).await && kept(&store, 3).await);
+        assert!(store.sessions("alice").await.unwrap().is_empty());
         assert!(store.remove_subject("alice").await.unwrap().is_empty());
     }
 }

@@ -1,4 +1,10 @@
-use std::{error::Error, fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    fmt,
+    future::Future,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use super::{
     error::{IssueError, IssueErrorKind},
@@ -120,7 +126,9 @@ impl<R: RefreshStore> RefreshTokens<R> {
     {
         let presented = RefreshToken::parse(token).ok_or(RefreshErrorKind::Unknown)?;
         let session = presented.session();
-        let (family, standing) = self.admit(&presented, &session).await?;
+        // However long `renew` takes, a token is as good as it was when it was shown: its grace does not run out on the way.
+        let shown = self.issuer.clock().now();
+        let (family, standing) = self.admit(&presented, &session, shown).await?;
         let grant = match renew(family.grant().clone()).await {
             Ok(grant) => grant,
             Err(error) => {
@@ -132,7 +140,7 @@ impl<R: RefreshStore> RefreshTokens<R> {
         };
         // Before the exchange: if it fails, the client still has a token that works.
         let access = self.issuer.issue_in(&grant, Some(&session))?;
-        let next = self.exchange(&presented, &session, family, standing).await?;
+        let next = self.exchange(&presented, &session, shown, (family, standing)).await?;
         Ok(TokenPair { access, refresh_token: next.to_text(), session })
     }
 
@@ -144,7 +152,7 @@ impl<R: RefreshStore> RefreshTokens<R> {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](RefreshErrorKind::Unavailable) if the session may still be there.
+    /// [`Unavailable`](RefreshErrorKind::Unavailable) if the session may still be there, or its access tokens may: do it again.
     pub async fn logout(&self, token: &str) -> Result<(), RefreshError> {
         let Some(presented) = RefreshToken::parse(token) else { return Ok(()) };
         let session = presented.session();
@@ -161,10 +169,9 @@ impl<R: RefreshStore> RefreshTokens<R> {
     ///
     /// As [`logout`](Self::logout).
     pub async fn end(&self, session: &SessionId) -> Result<(), RefreshError> {
-        let removed = self.store.remove(session).await.map_err(RefreshError::unavailable);
-        // Also when the store does not answer: the access tokens are what can be ended now.
+        // The access tokens first: while the family is there, whoever failed to end the session can try again.
         self.revoke(session)?;
-        removed
+        self.store.remove(session).await.map_err(RefreshError::unavailable)
     }
 
     /// Ends all sessions of a subject: a logout everywhere, a changed password.
@@ -173,20 +180,30 @@ impl<R: RefreshStore> RefreshTokens<R> {
     ///
     /// As [`logout`](Self::logout).
     pub async fn end_all(&self, subject: &str) -> Result<(), RefreshError> {
-        let sessions = self.store.remove_subject(subject).await.map_err(RefreshError::unavailable)?;
-        // All of them, and then the first error.
-        sessions.iter().map(|session| self.revoke(session)).fold(Ok(()), Result::and)
+        // As in `end`, and then again for those that began meanwhile.
+        let sessions = self.store.sessions(subject).await.map_err(RefreshError::unavailable)?;
+        self.revoke_each(&sessions)?;
+        let removed = self.store.remove_subject(subject).await.map_err(RefreshError::unavailable)?;
+        self.revoke_each(removed.iter().filter(|session| !sessions.contains(session)))
     }
 
-    /// What the token is worth now. A session that is over, or was stolen from, ends here.
-    async fn admit(&self, presented: &RefreshToken, session: &SessionId) -> Result<(RefreshFamily, Standing), RefreshError> {
+    /// What the token is worth that was shown then. A session that is over, or was stolen from, ends here.
+    async fn admit(
+        &self,
+        presented: &RefreshToken,
+        session: &SessionId,
+        shown: SystemTime,
+    ) -> Result<(RefreshFamily, Standing), RefreshError> {
         let family = self.store.find(session).await.map_err(RefreshError::unavailable)?.ok_or(RefreshErrorKind::Unknown)?;
-        let standing = family.standing(&presented.digest(), self.issuer.clock().now());
+        let standing = family.standing(&presented.digest(), shown);
         match standing {
             Standing::Current | Standing::JustExchanged { .. } => Ok((family, standing)),
             Standing::Reused => {
                 event!(WARN, "a refresh token was used again, its session is ended", session = session);
-                self.end(session).await?;
+                let revoked = self.revoke(session);
+                // Whatever became of the access tokens: nobody can say which of the two is the thief, so neither goes on.
+                self.store.remove(session).await.map_err(RefreshError::unavailable)?;
+                revoked?;
                 Err(RefreshErrorKind::Reused.into())
             }
             Standing::Expired => {
@@ -201,9 +218,13 @@ impl<R: RefreshStore> RefreshTokens<R> {
         &self,
         presented: &RefreshToken,
         session: &SessionId,
-        mut family: RefreshFamily,
-        mut standing: Standing,
+        shown: SystemTime,
+        (mut family, mut standing): (RefreshFamily, Standing),
     ) -> Result<RefreshToken, RefreshError> {
+        if matches!(standing, Standing::JustExchanged { .. }) {
+            // Nothing will be replaced, so nothing else would notice that the session ended meanwhile.
+            (family, standing) = self.admit(presented, session, shown).await?;
+        }
         for _ in 0..TRIES {
             if let Standing::JustExchanged { salt } = standing {
                 return Ok(presented.successor(&salt));
@@ -214,10 +235,15 @@ impl<R: RefreshStore> RefreshTokens<R> {
             let replaced = self.store.replace(session, family.version(), exchanged).await;
             match replaced.map_err(RefreshError::unavailable)? {
                 Replaced::Done => return Ok(next),
-                Replaced::Outdated => (family, standing) = self.admit(presented, session).await?,
+                Replaced::Outdated => (family, standing) = self.admit(presented, session, shown).await?,
             }
         }
         Err(RefreshErrorKind::Unavailable.into())
+    }
+
+    /// All of them, and then the first error.
+    fn revoke_each<'a>(&self, sessions: impl IntoIterator<Item = &'a SessionId>) -> Result<(), RefreshError> {
+        sessions.into_iter().map(|session| self.revoke(session)).fold(Ok(()), Result::and)
     }
 
     fn revoke(&self, session: &SessionId) -> Result<(), RefreshError> {

@@ -48,6 +48,13 @@ pub trait RefreshStore: Send + Sync + 'static {
     /// If it is not certain that it was done.
     fn remove(&self, session: &SessionId) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
+    /// The sessions of a subject whose families are kept. They are revoked before they are forgotten.
+    ///
+    /// # Errors
+    ///
+    /// If nobody can tell now.
+    fn sessions(&self, subject: &str) -> impl Future<Output = Result<Vec<SessionId>, Self::Error>> + Send;
+
     /// Forgets all families of a subject, and says which they were.
     ///
     /// # Errors
@@ -83,6 +90,10 @@ impl<R: RefreshStore> RefreshStore for Arc<R> {
 
     async fn remove(&self, session: &SessionId) -> Result<(), R::Error> {
         R::remove(self, session).await
+    }
+
+    async fn sessions(&self, subject: &str) -> Result<Vec<SessionId>, R::Error> {
+        R::sessions(self, subject).await
     }
 
     async fn remove_subject(&self, subject: &str) -> Result<Vec<SessionId>, R::Error> {

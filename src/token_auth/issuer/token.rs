@@ -11,8 +11,12 @@ use super::{
     refresh_token::SessionId,
 };
 
-/// The claims that the issuer writes itself.
-const RESERVED: [&str; 9] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "scope", "sid"];
+/// The claims that the issuer writes itself, and `scp`, which a verifier reads beside `scope`.
+const RESERVED: [&str; 11] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "scope", "scp", "sid", "client_id"];
+
+pub(super) fn has_reserved(claims: &Map<String, Value>) -> bool {
+    claims.keys().any(|name| RESERVED.contains(&name.as_str()))
+}
 
 /// What a token shall say: whose it is, what it allows, and claims of your own.
 ///
@@ -62,11 +66,11 @@ impl Grant {
     /// # Errors
     ///
     /// [`ClaimsInvalid`](IssueErrorKind::ClaimsInvalid) if it is not an object, [`ClaimReserved`](IssueErrorKind::ClaimReserved) if it has
-    /// one of the claims that the issuer writes: `iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, `scope`, `sid`.
+    /// one of the claims that are the issuer's: `iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, `scope`, `scp`, `sid`, `client_id`.
     pub fn claims<T: Serialize + ?Sized>(mut self, claims: &T) -> Result<Self, IssueError> {
         let claims = serde_json::to_value(claims).map_err(|error| IssueError::because(IssueErrorKind::ClaimsInvalid, error))?;
         let Value::Object(claims) = claims else { return Err(IssueErrorKind::ClaimsInvalid.into()) };
-        if claims.keys().any(|name| RESERVED.contains(&name.as_str())) {
+        if has_reserved(&claims) {
             return Err(IssueErrorKind::ClaimReserved.into());
         }
         self.claims.extend(claims);

@@ -100,7 +100,7 @@ impl JwtVerifier {
             this.known_header.store(Some(Arc::new(KnownHeader::new(compact.header, new))));
         }
         if let Some(cache) = &this.cache {
-            cache.insert(token, verified, now);
+            cache.insert(token, verified, 0, now);
         }
         Ok(principal)
     }

@@ -61,7 +61,8 @@ impl RequireScopeLayer {
     }
 
     /// Looks for them in this claim instead of among the principal's [scopes](crate::Principal::scopes): the names of the members that lead to
-    /// it, from the outermost on. It must hold an array of texts, or one text whose words count.
+    /// it, from the outermost on. It must hold an array of texts, or one text, which counts as a whole: roles have
+    /// names with spaces. Only if the last of the names is `scope` or `scp`, the words of the text count. An empty text is never granted.
     ///
     /// What is wanted is then no scope, and is not told in the challenge. The claims are read for every request: put the layer around the routes
     /// that need it.

@@ -70,9 +70,13 @@ impl Requirement {
     fn is_met_in(&self, principal: &Principal, path: &[Box<str>]) -> bool {
         let Some(Ok(members)) = principal.claims::<RawClaims>().map(|raw| claims::read(raw.as_str())) else { return false };
         let claim = follow(&members, path);
+        // Names of roles may hold spaces: `Assistant admin` is no `admin`.
+        let is_list = path.last().is_some_and(|name| matches!(&**name, "scope" | "scp"));
         self.is_met_by(|wanted| match claim {
+            _ if wanted.is_empty() => false,
             Some(Json::Array(list)) => list.iter().any(|item| matches!(item, Json::Text(text) if text == wanted)),
-            Some(Json::Text(words)) => words.split(' ').any(|word| word == wanted),
+            Some(Json::Text(words)) if is_list => words.split(' ').any(|word| word == wanted),
+            Some(Json::Text(text)) => text == wanted,
             _ => false,
         })
     }
@@ -116,13 +120,21 @@ mod tests {
     #[test]
     fn claims_by_their_path() {
         let roles = r#"{"realm_access":{"roles":["admin","a b"]},"groups":"staff editors","https://app.example/roles":["owner"],
-            "flag":true,"numbers":[1]}"#;
+            "flag":true,"numbers":[1],"role":"Assistant admin","nothing":"","nobody":[""],"scope":"read  a:b","app":{"scp":"x y"}}"#;
         for (name, path, wanted, expected) in [
             ("nested", vec!["realm_access", "roles"], "admin", Standing::Granted),
             ("with a space", vec!["realm_access", "roles"], "a b", Standing::Granted),
             ("not in the list", vec!["realm_access", "roles"], "a", Standing::NotGranted),
-            ("a word of a text", vec!["groups"], "editors", Standing::Granted),
-            ("two words of a text", vec!["groups"], "staff editors", Standing::NotGranted),
+            ("a word of a text", vec!["groups"], "editors", Standing::NotGranted),
+            ("a whole text", vec!["groups"], "staff editors", Standing::Granted),
+            ("the end of another role", vec!["role"], "admin", Standing::NotGranted),
+            ("a role with a space", vec!["role"], "Assistant admin", Standing::Granted),
+            ("a word of scope", vec!["scope"], "a:b", Standing::Granted),
+            ("a word of a nested scp", vec!["app", "scp"], "y", Standing::Granted),
+            ("two words of scope", vec!["app", "scp"], "x y", Standing::NotGranted),
+            ("nothing between the words of scope", vec!["scope"], "", Standing::NotGranted),
+            ("an empty text", vec!["nothing"], "", Standing::NotGranted),
+            ("an empty text in a list", vec!["nobody"], "", Standing::NotGranted),
             ("a name with dots", vec!["https://app.example/roles"], "owner", Standing::Granted),
             ("an object", vec!["realm_access"], "roles", Standing::NotGranted),
             ("beyond a list", vec!["realm_access", "roles", "admin"], "admin", Standing::NotGranted),

@@ -83,19 +83,6 @@ fn cookies<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a [
     })
 }
 
-/// Keeps what carries the token out of the Debug of whoever prints the headers.
-pub(in crate::token_auth) fn mark_sensitive(headers: &mut HeaderMap, at: FoundAt) {
-    let name = match at {
-        FoundAt::Header | FoundAt::Dpop => header::AUTHORIZATION,
-        FoundAt::Cookie => header::COOKIE,
-        FoundAt::Subprotocol | FoundAt::Query => return,
-    };
-    // Not `entry`, which panics on a map that is full.
-    if let Ok(header::Entry::Occupied(mut lines)) = headers.try_entry(name) {
-        lines.iter_mut().for_each(|line| line.set_sensitive(true));
-    }
-}
-
 /// `token68 = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
 /// ([RFC 9110 §11.2](https://www.rfc-editor.org/rfc/rfc9110#section-11.2))
 fn token68(bytes: &[u8]) -> Option<&str> {

@@ -1,6 +1,7 @@
 //! Where a request carries its token.
 
 mod candidates;
+mod conceal;
 mod find;
 mod place;
 mod query;
@@ -9,7 +10,6 @@ mod subprotocol;
 pub use self::place::TokenSource;
 pub(super) use self::{
     candidates::FoundAt,
-    find::{Found, find, mark_sensitive},
-    query::strip_query,
-    subprotocol::strip_subprotocol,
+    conceal::conceal,
+    find::{Found, find},
 };

@@ -84,8 +84,9 @@ impl TokenSource {
     /// Gives way to every token that was sent on purpose: one found here counts only if no other place has one.
     ///
     /// A browser adds a cookie by itself, also to the request that a page has put a token on; without this, two tokens are two tokens, and
-    /// refused ([RFC 6750 §2](https://www.rfc-editor.org/rfc/rfc6750#section-2)). It is a mistake where anything in front of this service
-    /// authenticates by the cookie: it would see one caller, and the service another.
+    /// refused ([RFC 6750 §2](https://www.rfc-editor.org/rfc/rfc6750#section-2)). One that gives way is taken out of the request, or marked
+    /// as sensitive, like one that counts. It is a mistake where anything in front of this service authenticates by the cookie: it would see
+    /// one caller, and the service another.
     ///
     /// ```
     /// use donjon::token_auth::{JwtVerifier, TokenAuthLayer, TokenSource};

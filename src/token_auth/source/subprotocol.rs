@@ -37,9 +37,12 @@ fn marked<'a>(elements: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = 
     })
 }
 
-/// Takes the token out of the subprotocols that the service will see. What is no subprotocol goes, too.
-pub(in crate::token_auth) fn strip_subprotocol(headers: &mut HeaderMap) {
+/// Takes the token out of the subprotocols that the service will see. What is no subprotocol goes, too. Where there is no token, all stays.
+pub(super) fn strip_subprotocol(headers: &mut HeaderMap) {
     let name = HeaderName::from_static("sec-websocket-protocol");
+    if !marked(elements(headers, &name)).any(|element| element.token.is_some()) {
+        return;
+    }
     let mut rest = Vec::new();
     for element in marked(elements(headers, &name)) {
         if element.token.is_none() && is_token(element.whole) {

@@ -123,6 +123,29 @@ fn a_changed_file_is_read_when_it_is_time_to_look_and_not_before() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_file_renamed_over_it_is_read_even_if_length_and_time_are_the_same() {
+    let clock = clock();
+    let (old, new) = (issuer("a", &clock), issuer("b", &clock));
+    let (file, next) = (Scratch::with(&old.jwks()), Scratch::with(&new.jwks()));
+    let keys = KeyFile::jwks(&file.0).clock(clock.clone()).open().unwrap();
+    let verifier = verifier(&keys, &clock);
+    let token = token(&new);
+    let before = fs::metadata(&file.0).unwrap();
+    fs::File::options().write(true).open(&next.0).unwrap().set_modified(before.modified().unwrap()).unwrap();
+    fs::rename(&next.0, &file.0).unwrap();
+    let after = fs::metadata(&file.0).unwrap();
+    assert_eq!((before.len(), before.modified().unwrap()), (after.len(), after.modified().unwrap()));
+    assert_eq!(verdict(&verifier, &token), Err(KeyUnknown));
+    clock.advance(Duration::from_secs(10));
+    let is_read = (0..2_000).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        verdict(&verifier, &token).is_ok()
+    });
+    assert!(is_read);
+}
+
+#[test]
 fn a_public_key_in_pem() {
     let clock = clock();
     let file = Scratch::with(&pem("p256-public"));

@@ -269,23 +269,81 @@ async fn a_session_stays_revoked_for_as_long_as_any_verifier_takes_its_tokens() 
     assert!(asked[0].1 >= pair.access().expires_at() + Duration::from_secs(300));
 }
 
-#[tokio::test]
-async fn a_session_that_cannot_be_revoked_is_a_503_and_still_cannot_be_refreshed() {
-    struct Full;
-    impl RevokeSession for Full {
-        fn revoke_session(
-            &self,
-            _: &SessionId,
-            _: std::time::SystemTime,
-        ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-            Err("full".into())
+/// A list that is full once, and has room from then on.
+#[derive(Clone, Default)]
+struct FullOnce {
+    was_full: Arc<std::sync::atomic::AtomicBool>,
+    revoked: Arc<std::sync::Mutex<Vec<SessionId>>>,
+}
+
+impl RevokeSession for FullOnce {
+    fn revoke_session(
+        &self,
+        session: &SessionId,
+        _: std::time::SystemTime,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        if !self.was_full.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            return Err("full".into());
         }
+        self.revoked.lock().unwrap().push(session.clone());
+        Ok(())
     }
-    let app = app(|builder| builder.revocation(Full));
-    let pair = app.start().await;
-    let error = app.tokens.logout(pair.refresh_token()).await.unwrap_err();
-    assert_eq!(error.kind(), RefreshErrorKind::Unavailable);
-    assert_eq!(app.refused(&pair).await, RefreshErrorKind::Unknown);
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_revoked_is_a_503_and_is_revoked_when_one_tries_again() {
+    for everywhere in [false, true] {
+        let list = FullOnce::default();
+        let app = app(|builder| builder.revocation(list.clone()));
+        let pair = app.start().await;
+        let log_out = || async {
+            if everywhere { app.tokens.end_all("alice").await } else { app.tokens.logout(pair.refresh_token()).await }
+        };
+        assert_eq!(log_out().await.unwrap_err().kind(), RefreshErrorKind::Unavailable);
+        log_out().await.unwrap();
+        assert_eq!(*list.revoked.lock().unwrap(), [pair.session().clone()]);
+        assert_eq!(app.refused(&pair).await, RefreshErrorKind::Unknown);
+    }
+}
+
+#[tokio::test]
+async fn a_token_used_again_ends_the_family_also_when_it_cannot_be_revoked() {
+    let app = app(|builder| builder.revocation(FullOnce::default()).grace(Duration::ZERO));
+    let first = app.start().await;
+    let second = app.refresh(&first).await;
+    assert_eq!(app.refused(&first).await, RefreshErrorKind::Unavailable);
+    assert_eq!(app.refused(&second).await, RefreshErrorKind::Unknown);
+}
+
+#[tokio::test]
+async fn a_session_that_ends_while_the_rights_are_asked_for_is_over() {
+    let app = default_app();
+    let first = app.start().await;
+    let second = app.refresh(&first).await;
+    // Within its grace, and the current one.
+    for pair in [&first, &second] {
+        let renew = |grant| async {
+            app.tokens.end(pair.session()).await?;
+            Ok(grant)
+        };
+        let kept = app.store.find(pair.session()).await.unwrap().unwrap();
+        let error = app.tokens.refresh_with(pair.refresh_token(), renew).await.unwrap_err();
+        assert_eq!(error.kind(), RefreshErrorKind::Unknown);
+        app.store.insert(pair.session().clone(), kept).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_grace_does_not_run_out_while_the_rights_are_asked_for() {
+    let app = default_app();
+    let first = app.start().await;
+    let second = app.refresh(&first).await;
+    let renew = |grant| async {
+        app.clock.advance(HOUR);
+        Ok(grant)
+    };
+    let again = app.tokens.refresh_with(first.refresh_token(), renew).await.unwrap();
+    assert_eq!(again.refresh_token(), second.refresh_token());
 }
 
 #[tokio::test]
@@ -424,6 +482,10 @@ impl RefreshStore for Remote {
 
     async fn remove(&self, session: &SessionId) -> Result<(), Self::Error> {
         self.with(|rows| drop(rows.remove(session.as_str())))
+    }
+
+    async fn sessions(&self, _: &str) -> Result<Vec<SessionId>, Self::Error> {
+        self.with(|_| Vec::new())
     }
 
     async fn remove_subject(&self, _: &str) -> Result<Vec<SessionId>, Self::Error> {

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
-use super::{Grant, LAST, Previous, RefreshFamily};
+use super::{super::token, Grant, LAST, Previous, RefreshFamily};
 
 impl RefreshFamily {
     /// The family as JSON, for a store that keeps text.
@@ -34,6 +34,9 @@ impl RefreshFamily {
     pub fn from_json(json: &str) -> Option<Self> {
         let Value::Object(mut members) = serde_json::from_str(json).ok()? else { return None };
         let Some(Value::Object(claims)) = members.remove("claims") else { return None };
+        if token::has_reserved(&claims) {
+            return None;
+        }
         let scopes = members.get("scopes")?.as_array()?.iter().map(|scope| scope.as_str().map(Into::into));
         let previous = match members.get("previous") {
             None => None,
@@ -99,6 +102,7 @@ mod tests {
             ("no subject", "\"sub\"", "\"bus\""),
             ("scope as number", "[\"a\",\"b\"]", "[\"a\",1]"),
             ("claims as list", "\"claims\":{}", "\"claims\":[]"),
+            ("a claim of the issuer", "\"claims\":{}", "\"claims\":{\"scp\":[\"admin\"]}"),
             ("digest of another length", "\"current\":\"AgIC", "\"current\":\"AgI"),
             ("previous as text", "\"previous\":{", "\"previous\":\"\",\"x\":{"),
             ("a time beyond all", "\"ends_at\":", "\"ends_at\":18446744073709551615,\"x\":"),

@@ -12,7 +12,7 @@ use crate::{
             json::{self, Json, Members},
         },
         scope,
-        verifier::TokenErrorKind::{self, ClaimMissing, Expired, Inactive, WrongAudience, WrongIssuer},
+        verifier::TokenErrorKind::{self, BindingUnknown, ClaimMissing, Expired, Inactive, WrongAudience, WrongIssuer},
     },
 };
 
@@ -60,6 +60,8 @@ pub(in crate::token_auth) fn read(
 }
 
 fn active(body: &str, members: &Members<'_>, wanted: &Wanted, now: SystemTime) -> Result<Active, TokenErrorKind> {
+    let confirmation = Confirmation::of(members);
+    check_type(text(members, "token_type")?, confirmation)?;
     let issuer = text(members, "iss")?;
     if let Some(wanted) = &wanted.issuer
         && issuer.ok_or(ClaimMissing)? != &**wanted
@@ -94,8 +96,21 @@ fn active(body: &str, members: &Members<'_>, wanted: &Wanted, now: SystemTime) -
     if let Some(end) = expires_at {
         principal = principal.expires_at(end);
     }
-    let claims = RawClaims::verified(body.to_owned(), Confirmation::of(members));
+    let claims = RawClaims::verified(body.to_owned(), confirmation);
     Ok(Active { principal: principal.claims(claims).build(), expires_at })
+}
+
+/// What may be presented as an access token: `token_type` has the values of
+/// [RFC 6749 §5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1), but some servers write what kind of token it is. A refresh token is
+/// active, too, and opens nothing here.
+fn check_type(token_type: Option<&str>, confirmation: Confirmation) -> Result<(), TokenErrorKind> {
+    const ACCESS: [&str; 3] = ["bearer", "access_token", "urn:ietf:params:oauth:token-type:access_token"];
+    let Some(token_type) = token_type else { return Ok(()) };
+    if token_type.eq_ignore_ascii_case("dpop") {
+        // Bound to a key that the answer does not name, it would be a bearer's.
+        return if matches!(confirmation, Confirmation::Bound { key: Some(_), .. }) { Ok(()) } else { Err(BindingUnknown) };
+    }
+    if ACCESS.iter().any(|access| token_type.eq_ignore_ascii_case(access)) { Ok(()) } else { Err(Inactive) }
 }
 
 #[cfg(test)]
@@ -138,6 +153,35 @@ mod tests {
             assert_eq!(answer, expected, "{name}");
         }
         assert_eq!(judged("<html>").map(drop), Err(NoAnswer));
+    }
+
+    #[test]
+    fn token_types() {
+        let print = crate::token_auth::thumbprint::Thumbprint::of(b"");
+        let (jkt, certificate) = (format!(r#","cnf":{{"jkt":"{print}"}}"#), format!(r##","cnf":{{"x5t#S256":"{print}"}}"##));
+        for (name, token_type, rest, expected) in [
+            ("bearer", r#""Bearer""#, "", Ok(())),
+            ("bearer in lower case", r#""bearer""#, "", Ok(())),
+            ("bearer, bound to a key", r#""Bearer""#, &*jkt, Ok(())),
+            ("the kind", r#""access_token""#, "", Ok(())),
+            ("the kind in upper case", r#""ACCESS_TOKEN""#, "", Ok(())),
+            ("the kind as a URN", r#""urn:ietf:params:oauth:token-type:access_token""#, "", Ok(())),
+            ("DPoP with its key", r#""DPoP""#, &*jkt, Ok(())),
+            ("DPoP in lower case with its key", r#""dpop""#, &*jkt, Ok(())),
+            ("DPoP without a key", r#""DPoP""#, "", Err(BindingUnknown)),
+            ("DPoP in lower case without a key", r#""dpop""#, "", Err(BindingUnknown)),
+            ("DPoP with a certificate alone", r#""DPoP""#, &*certificate, Err(BindingUnknown)),
+            ("DPoP with a key that is none", r#""DPoP""#, r#","cnf":{"jkt":"x"}"#, Err(BindingUnknown)),
+            ("refresh token", r#""refresh_token""#, "", Err(Inactive)),
+            ("refresh token as a URN", r#""urn:ietf:params:oauth:token-type:refresh_token""#, "", Err(Inactive)),
+            ("ID token", r#""urn:ietf:params:oauth:token-type:id_token""#, "", Err(Inactive)),
+            ("unheard of", r#""mac""#, "", Err(Inactive)),
+            ("empty", "\"\"", "", Err(Inactive)),
+            ("a list", r#"["Bearer"]"#, "", Err(ClaimsMalformed)),
+        ] {
+            let body = format!(r#"{{"active":true,"iss":"https://issuer","aud":"api","token_type":{token_type}{rest}}}"#);
+            assert_eq!(judged(&body).map(|judged| judged.map(drop)), Ok(expected), "{name}");
+        }
     }
 
     #[test]

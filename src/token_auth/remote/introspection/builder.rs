@@ -100,7 +100,7 @@ impl IntrospectionBuilder {
         self
     }
 
-    /// How many good answers are kept, and as many refusals: 10,000 unless told otherwise. With none every request asks.
+    /// How many good answers are kept, in 16 MiB at most, and as many refusals: 10,000 unless told otherwise. With none every request asks.
     pub fn max_entries(mut self, entries: usize) -> Self {
         self.max_entries = entries;
         self

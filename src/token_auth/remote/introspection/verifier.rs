@@ -29,6 +29,8 @@ use crate::{
 
 /// How long a client is sent away when the server does not answer.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// The longest answer that is read, in bytes: it is kept whole. In use they stay below 4 KiB.
+const MAX_ANSWER: usize = 64 * 1024;
 
 /// Verifies tokens by asking the authorization server about them ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)): opaque ones, or such
 /// as should end the moment that they are revoked.
@@ -157,8 +159,8 @@ impl Inner {
         let request = client_auth::request(&self.endpoint, &self.auth, self.header.as_ref(), token);
         let answer = within(self.timeout, self.client.send(request)).await;
         let now = self.clock.now();
-        match answer.and_then(|response| self.judge(&response, now)) {
-            Ok(Ok(active)) => {
+        match answer.and_then(|response| Ok((self.judge(&response, now)?, response.body().len()))) {
+            Ok((Ok(active), len)) => {
                 let kept_until = now.checked_add(self.cache_for).unwrap_or(now);
                 let ends_at = active.expires_at.map_or(kept_until, |end| end.min(kept_until));
                 if let Some(good) = &self.good {
@@ -166,11 +168,12 @@ impl Inner {
                     let starts_at = Some(now);
                     let known =
                         Verified { principal, generation: 0, starts_at, ends_at, issued_at: None, id: None, session: None };
-                    good.insert(token, known, now);
+                    // The text of the answer, and what was read of it.
+                    good.insert(token, known, 2 * len, now);
                 }
                 Outcome::Good(active.principal)
             }
-            Ok(Err(kind)) => {
+            Ok((Err(kind), _)) => {
                 event!(DEBUG, "token refused", reason = kind);
                 self.bad.insert(token, kind, now, now.checked_add(self.cache_refusals_for).unwrap_or(now));
                 Outcome::Bad(kind)
@@ -183,6 +186,9 @@ impl Inner {
     }
 
     fn judge(&self, response: &Response<Bytes>, now: SystemTime) -> Result<Result<Active, TokenErrorKind>, RemoteError> {
+        if response.body().len() > MAX_ANSWER {
+            return Err(RemoteErrorKind::Oversized.into());
+        }
         match response.status() {
             StatusCode::OK => {
                 answer::read(response.body(), &self.wanted, now).map_err(|answer::NoAnswer| RemoteErrorKind::Malformed.into())

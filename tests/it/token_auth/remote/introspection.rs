@@ -161,6 +161,7 @@ async fn when_nobody_answers_it_is_503() {
         ("a page", 200, "<html>"),
         ("no answer", 200, "{}"),
         ("active as text", 200, r#"{"active":"true"}"#),
+        ("far too long", 200, &*format!(r#"{{"active":false,"x":"{}"}}"#, "x".repeat(64 * 1024))),
     ] {
         provider.serve_as(PATH, StatusCode::from_u16(status).unwrap(), document);
         let error = ask(&verifier, "t").await.unwrap_err();
