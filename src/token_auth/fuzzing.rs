@@ -1,7 +1,7 @@
 //! Entry points for fuzzing: every parser of bytes that come from outside, with what must hold of it.
 #![allow(missing_docs, clippy::missing_panics_doc, reason = "not part of the interface")]
 
-use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 
 #[cfg(feature = "token-auth-remote")]
 use super::remote::{discovery, introspection::answer};
@@ -59,12 +59,15 @@ pub fn token_source(data: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(data) else { return };
     let sources = [TokenSource::header(), TokenSource::cookie("session"), TokenSource::websocket_subprotocol()];
     for name in [header::AUTHORIZATION, header::COOKIE, header::SEC_WEBSOCKET_PROTOCOL] {
-        let mut headers = HeaderMap::from_iter([(name, value.clone())]);
+        let headers = HeaderMap::from_iter([(name, value.clone())]);
         if let Found::Token { token, .. } = source::find(&Method::CONNECT, &Uri::default(), &headers, &sources) {
             assert!(!token.is_empty() && token.is_ascii());
         }
-        source::strip_subprotocol(&mut headers);
-        let left = headers.get(header::SEC_WEBSOCKET_PROTOCOL).map_or(&b""[..], HeaderValue::as_bytes);
+        let mut request = Request::new(());
+        *request.method_mut() = Method::CONNECT;
+        *request.headers_mut() = headers;
+        source::conceal(&mut request, &sources);
+        let left = request.headers().get(header::SEC_WEBSOCKET_PROTOCOL).map_or(&b""[..], HeaderValue::as_bytes);
         assert!(!left.starts_with(b"bearer."));
     }
 }
@@ -72,10 +75,11 @@ pub fn token_source(data: &[u8]) {
 pub fn token_query(data: &[u8]) {
     let Ok(uri) = Uri::try_from(data) else { return };
     let sources = [TokenSource::dangerous_query_parameter("t")];
-    let mut stripped = uri.clone();
-    source::strip_query(&mut stripped, &sources);
-    let headers = HeaderMap::new();
-    let found = source::find(&Method::GET, &stripped, &headers, &sources);
+    let mut request = Request::new(());
+    *request.uri_mut() = uri.clone();
+    source::conceal(&mut request, &sources);
+    let stripped = request.uri();
+    let found = source::find(&Method::GET, stripped, request.headers(), &sources);
     assert!(matches!(found, Found::Nothing));
     assert_eq!((stripped.scheme(), stripped.authority()), (uri.scheme(), uri.authority()));
 }
