@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 
 use super::{
     accept::{Acceptance, Handler},
+    deflate::Negotiated,
     rejection::{WsRejection, WsRejectionKind},
     session::Session,
 };
@@ -116,8 +117,9 @@ impl Opening {
             return rejection.into_http_response();
         };
         let Self { accept, mut session } = self;
+        let extensions = session.deflate.as_ref().and_then(Negotiated::header_value);
         let (mut parts, _) = response.into_parts();
-        complete(&mut parts.headers, accept, session.subprotocol.clone());
+        complete(&mut parts.headers, accept, session.subprotocol.clone(), extensions);
         // Who was verified beneath this layer is known only now.
         if let Some(principal) = parts.extensions.get::<Principal>() {
             session.principal = Some(principal.clone());
@@ -129,7 +131,7 @@ impl Opening {
 
 /// Writes the fields of [RFC 6455 §4.2.2](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2) over whatever stands there, and
 /// removes those of a body, which a 101 has not ([RFC 9110 §6.4.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1)).
-fn complete(headers: &mut HeaderMap, accept: HeaderValue, subprotocol: Option<HeaderValue>) {
+fn complete(headers: &mut HeaderMap, accept: HeaderValue, subprotocol: Option<HeaderValue>, extensions: Option<HeaderValue>) {
     for name in [
         header::CONTENT_LENGTH,
         header::CONTENT_TYPE,
@@ -142,6 +144,9 @@ fn complete(headers: &mut HeaderMap, accept: HeaderValue, subprotocol: Option<He
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(extensions) = extensions {
+        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, extensions);
+    }
     if let Some(subprotocol) = subprotocol {
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
     }

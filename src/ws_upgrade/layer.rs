@@ -4,6 +4,7 @@ use tower_layer::Layer;
 
 use super::{
     config::Config,
+    deflate::{Deflate, Extension},
     error::{ConfigError, ConfigErrorKind},
     limits::Limits,
     origin::OriginPolicy,
@@ -33,7 +34,7 @@ impl WsUpgradeLayer {
 
     /// Starts from the defaults of [`new`](Self::new).
     pub fn builder() -> WsUpgradeBuilder {
-        WsUpgradeBuilder { config: Config::default(), subprotocols: Vec::new() }
+        WsUpgradeBuilder { config: Config::default(), subprotocols: Vec::new(), deflate: None }
     }
 }
 
@@ -65,6 +66,7 @@ impl<S> Layer<S> for WsUpgradeLayer {
 pub struct WsUpgradeBuilder {
     config: Config,
     subprotocols: Vec<String>,
+    deflate: Option<Deflate>,
 }
 
 impl WsUpgradeBuilder {
@@ -98,6 +100,12 @@ impl WsUpgradeBuilder {
         self
     }
 
+    /// Compresses messages with clients that can; off by default. See [`Deflate`] for what it costs.
+    pub fn deflate(mut self, deflate: Deflate) -> Self {
+        self.deflate = Some(deflate);
+        self
+    }
+
     /// The clock by which a principal's expiry becomes a lifetime, read when a socket opens; the system's by default. The
     /// lifetime itself is counted by tokio's timers.
     pub fn clock(mut self, clock: impl Clock) -> Self {
@@ -108,15 +116,19 @@ impl WsUpgradeBuilder {
     /// The layer.
     ///
     /// # Errors
-    /// If an origin or a subprotocol is malformed, or a limit is zero.
+    /// If an origin or a subprotocol is malformed, a limit is zero, or a setting of [`Deflate`] is out of its range.
     pub fn build(self) -> Result<WsUpgradeLayer, ConfigError> {
-        let Self { mut config, subprotocols } = self;
+        let Self { mut config, subprotocols, deflate } = self;
         if let Some(origin) = config.origins.malformed() {
             return Err(ConfigError::new(ConfigErrorKind::Origin, origin));
         }
         if let Some(name) = config.limits.zero() {
             return Err(ConfigError::new(ConfigErrorKind::Limit, name));
         }
+        if let Some(name) = deflate.as_ref().and_then(Deflate::out_of_range) {
+            return Err(ConfigError::new(ConfigErrorKind::Deflate, name));
+        }
+        config.deflate = deflate.map(Extension::new);
         config.subprotocols = Subprotocols::new(subprotocols, config.subprotocols.preference)
             .map_err(|name| ConfigError::new(ConfigErrorKind::Subprotocol, name))?;
         Ok(WsUpgradeLayer { config: Arc::new(config) })

@@ -99,9 +99,11 @@
 mod accept;
 mod close;
 mod config;
+mod deflate;
 mod error;
 mod future;
 mod handshake;
+mod intake;
 mod layer;
 mod limits;
 mod message;
@@ -117,6 +119,7 @@ mod wire;
 pub use self::{
     accept::{WsAccept, WsHandshake},
     close::{CloseCode, CloseFrame},
+    deflate::Deflate,
     error::{ConfigError, ConfigErrorKind, WsError, WsErrorKind},
     future::ResponseFuture,
     layer::{WsUpgradeBuilder, WsUpgradeLayer},

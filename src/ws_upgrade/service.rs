@@ -92,6 +92,7 @@ fn open<B>(config: &Config, request: &Request<B>) -> Result<Option<Box<Opening>>
             limits: config.limits,
             clock: config.clock.clone(),
             subprotocol,
+            deflate: config.deflate.as_ref().and_then(|extension| extension.negotiate(headers)),
             principal: request.extensions().get::<Principal>().cloned(),
         },
     })))

@@ -22,7 +22,9 @@ use tokio_tungstenite::{
 
 use super::{
     accept::Handler,
+    deflate::Negotiated,
     error::WsErrorKind,
+    intake::Intake,
     limits::Limits,
     socket::WsSocket,
     wire::{Ending, Stream, WaitFor, Wire},
@@ -40,6 +42,7 @@ pub(super) struct Session {
     pub(super) limits: Limits,
     pub(super) clock: SharedClock,
     pub(super) subprotocol: Option<HeaderValue>,
+    pub(super) deflate: Option<Negotiated>,
     pub(super) principal: Option<Principal>,
 }
 
@@ -57,8 +60,13 @@ impl Session {
         let lifetime = lifetime.map(|end| end.duration_since(self.clock.now()).unwrap_or_default());
         // Before the handler starts: a runtime without timers must not serve what it cannot end.
         let expired = pin!(lifetime.map(tokio::time::sleep));
-        let stream = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(self.limits.config())).await;
-        let wire = Wire::new(stream);
+        let (config, io) = (self.limits.config(), TokioIo::new(upgraded));
+        let io = match &self.deflate {
+            None => Intake::plain(io),
+            Some(deflate) => Intake::inflating(io, deflate.inflater(), self.limits.max_message()),
+        };
+        let stream = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
+        let wire = Wire::new(stream, self.deflate.as_ref().map(Negotiated::deflater));
         let socket = WsSocket::new(wire.clone(), self.limits, self.subprotocol, self.principal.clone());
         // In an async block, so that a panic, be it of the function or of its future, drops the socket while it unwinds.
         let handling = tokio::spawn(async move { handler(socket).await });
@@ -102,7 +110,7 @@ async fn part(mut stream: Stream, ending: Ending) {
     if ending.wait == WaitFor::CloseFrame {
         while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut stream).poll_next(cx)).await {}
     }
-    let io = stream.get_mut();
+    let io = stream.get_mut().get_mut();
     let shut = poll_fn(|cx| Pin::new(&mut *io).poll_shutdown(cx)).await;
     if ending.wait == WaitFor::EndOfData && shut.is_ok() {
         drain(io).await;

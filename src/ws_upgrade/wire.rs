@@ -15,11 +15,13 @@ use tokio_tungstenite::{WebSocketStream, tungstenite::Error as CodecError};
 
 use super::{
     close::{CloseCode, CloseFrame},
+    deflate::Deflater,
     error::{WsError, WsErrorKind},
+    intake::Intake,
     message::Message,
 };
 
-pub(super) type Stream = WebSocketStream<TokioIo<Upgraded>>;
+pub(super) type Stream = WebSocketStream<Intake<TokioIo<Upgraded>>>;
 
 /// Shared so that the end does not depend on the handler: one that never looks at its socket is cut off in time, and one that
 /// panics still says 1011. The lock is held for one poll and never waited for but at the end.
@@ -28,6 +30,7 @@ pub(super) struct Wire(Arc<Mutex<State>>);
 
 struct State {
     phase: Phase,
+    deflater: Option<Deflater>,
     receiver: Option<Waker>,
     sender: Option<Waker>,
     session: Option<Waker>,
@@ -92,8 +95,8 @@ impl Ending {
 }
 
 impl Wire {
-    pub(super) fn new(stream: Stream) -> Self {
-        Self(Arc::new(Mutex::new(State { phase: Phase::Open(stream), receiver: None, sender: None, session: None })))
+    pub(super) fn new(stream: Stream, deflater: Option<Deflater>) -> Self {
+        Self(Arc::new(Mutex::new(State { phase: Phase::Open(stream), deflater, receiver: None, sender: None, session: None })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -168,8 +171,9 @@ impl Wire {
     /// Queues one message.
     pub(super) fn start_send(&self, message: Message) -> Result<(), WsError> {
         let mut state = self.state();
-        let Phase::Open(stream) = &mut state.phase else { return Err(WsError::new(state.cause())) };
-        Pin::new(stream).start_send(message.into_codec()).map_err(|error| {
+        let State { phase, deflater, .. } = &mut *state;
+        let Phase::Open(stream) = phase else { return Err(WsError::new(state.cause())) };
+        Pin::new(stream).start_send(message.into_codec(deflater.as_mut())).map_err(|error| {
             let error = WsError::from(error);
             // A full buffer has taken nothing and broken nothing.
             if error.kind() == WsErrorKind::Full { error } else { self.fail(state, error) }
