@@ -1,6 +1,6 @@
 use http::{HeaderMap, HeaderValue, header};
 
-use super::{Deflate, MAX_WINDOW_BITS, MIN_WINDOW_BITS};
+use super::config::{Deflate, MAX_WINDOW_BITS, MIN_WINDOW_BITS};
 use crate::core::header::{Parameter, elements, parameters};
 
 /// What both sides hold to ([RFC 7692 §7.1](https://www.rfc-editor.org/rfc/rfc7692#section-7.1)).

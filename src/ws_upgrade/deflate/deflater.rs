@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-use super::{Agreement, Deflate, Pool};
+use super::{agreement::Agreement, config::Deflate, pool::Pool};
 
 /// Compresses the messages to one client.
 pub(in crate::ws_upgrade) struct Deflater {

@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::{Agreement, MAX_WINDOW_BITS, Pool};
+use super::{agreement::Agreement, config::MAX_WINDOW_BITS, pool::Pool};
 use crate::ws_upgrade::error::WsErrorKind;
 
 /// What the sender has cut off the end of a message
@@ -69,10 +69,9 @@ impl Inflater {
         }
         // With room left, everything that the tail can bring out is out; what it has not taken follows the end of a stream.
         self.tail = 0;
-        if std::mem::take(&mut self.ended) || !self.takeover {
-            if let Some(stream) = &mut self.stream {
-                stream.reset(false);
-            }
+        let over = std::mem::take(&mut self.ended) || !self.takeover;
+        if let Some(stream) = self.stream.as_mut().filter(|_| over) {
+            stream.reset(false);
         }
         if !self.takeover
             && let Some(stream) = self.stream.take()

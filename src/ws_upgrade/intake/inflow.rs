@@ -1,4 +1,4 @@
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf, BytesMut};
 use tokio::io::ReadBuf;
 
 use super::head::{BINARY, CONTINUATION, FIN, Frames, Head, TEXT, mask};
@@ -69,7 +69,7 @@ impl Inflow {
     pub(super) fn hand_on(&mut self, to: &mut ReadBuf<'_>) -> bool {
         let mut waiting = self.out.get(self.taken..).unwrap_or_default();
         let before = waiting.len();
-        super::hand_on(&mut waiting, to);
+        hand_on(&mut waiting, to);
         self.taken += before - waiting.len();
         before > 0
     }
@@ -77,28 +77,22 @@ impl Inflow {
     /// Reads on, until something waits or more input is needed.
     pub(super) fn advance(&mut self, input: &mut BytesMut) -> Result<(), WsErrorKind> {
         while self.is_empty() {
-            match &self.frame {
-                Some(frame) if self.frames.left() > 0 || frame.is_final => {
-                    if self.frames.left() > 0 && input.is_empty() {
-                        return Ok(());
-                    }
-                    self.inflate(input)?;
-                }
-                _ if self.frames.left() > 0 => {
-                    if input.is_empty() {
-                        return Ok(());
-                    }
-                    self.start(0);
-                    self.pass(input);
-                }
-                _ => {
-                    let mut rest = &input[..];
-                    let head = self.frames.take_head(&mut rest);
-                    let taken = input.len() - rest.len();
-                    input.advance(taken);
-                    let Some(head) = head else { return Ok(()) };
-                    self.begin(&head, input)?;
-                }
+            let left = self.frames.left() > 0;
+            if left && input.is_empty() {
+                return Ok(());
+            }
+            if self.frame.is_some() {
+                self.inflate(input)?;
+            } else if left {
+                self.start(0);
+                self.pass(input);
+            } else {
+                let mut rest = &input[..];
+                let head = self.frames.take_head(&mut rest);
+                let taken = input.len() - rest.len();
+                input.advance(taken);
+                let Some(head) = head else { return Ok(()) };
+                self.begin(&head, input)?;
             }
         }
         Ok(())
@@ -147,6 +141,9 @@ impl Inflow {
         // Unmasked where it stands. What is not taken now is masked again.
         mask(masked, frame.key, frame.at);
         let taken = self.inflater.inflate(masked, &mut self.out)?;
+        if taken == 0 && available > 0 && self.out.len() == ROOM {
+            return Err(WsErrorKind::Deflate);
+        }
         if let Some(rest) = masked.get_mut(taken..).filter(|rest| !rest.is_empty()) {
             mask(rest, frame.key, frame.at + taken as u64);
         }
@@ -217,4 +214,14 @@ fn write_head(out: &mut Vec<u8>, head: &Head) {
         }
     }
     out.extend(head.key.iter().flatten());
+}
+
+/// As much as there is room for.
+pub(super) fn hand_on(from: &mut impl Buf, to: &mut ReadBuf<'_>) {
+    while from.has_remaining() && to.remaining() > 0 {
+        let chunk = from.chunk();
+        let size = chunk.len().min(to.remaining());
+        to.put_slice(chunk.get(..size).unwrap_or_default());
+        from.advance(size);
+    }
 }
