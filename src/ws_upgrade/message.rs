@@ -1,7 +1,12 @@
 use bytes::Bytes;
 use tokio_tungstenite::tungstenite as codec;
 
-use super::{close::CloseFrame, utf8::Utf8Bytes};
+use super::{
+    close::CloseFrame,
+    error::{WsError, WsErrorKind},
+    limits::Limits,
+    utf8::Utf8Bytes,
+};
 
 /// What a WebSocket carries ([RFC 6455 §5.6](https://www.rfc-editor.org/rfc/rfc6455#section-5.6) and
 /// [§5.5](https://www.rfc-editor.org/rfc/rfc6455#section-5.5)). Cloning is a reference count.
@@ -81,6 +86,17 @@ impl Message {
             Self::Pong(bytes) => codec::Message::Pong(bytes),
             Self::Close(frame) => codec::Message::Close(frame.map(CloseFrame::into_codec)),
         }
+    }
+}
+
+/// A control frame carries at most 125 bytes ([RFC 6455 §5.5](https://www.rfc-editor.org/rfc/rfc6455#section-5.5)), which the
+/// codec does not check.
+pub(super) fn check_size(message: &Message, limits: &Limits) -> Result<(), WsError> {
+    let bytes = message.as_bytes().len();
+    match message {
+        Message::Ping(_) | Message::Pong(_) if bytes > 125 => Err(WsError::new(WsErrorKind::ControlTooBig)),
+        Message::Text(_) | Message::Binary(_) if !limits.allows(bytes) => Err(WsError::new(WsErrorKind::TooBig)),
+        _ => Ok(()),
     }
 }
 

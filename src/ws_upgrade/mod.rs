@@ -97,36 +97,54 @@
 //! `ws-upgrade`; with `axum` also the extractor.
 
 mod accept;
+mod admission;
+mod budget;
 mod close;
 mod config;
+mod connection;
+mod counters;
+mod drain;
+mod ending;
 mod error;
 mod future;
+mod handle;
 mod handshake;
 mod layer;
 mod limits;
+mod link;
 mod message;
 mod origin;
 mod rejection;
+mod schedule;
 mod service;
 mod session;
 mod socket;
 mod subprotocol;
+mod timeouts;
 mod utf8;
+mod wakers;
 mod wire;
 
 pub use self::{
     accept::{WsAccept, WsHandshake},
-    close::{CloseCode, CloseFrame},
+    admission::Admission,
+    budget::Rate,
+    close::{CloseCode, CloseFrame, IntoCloseFrame},
+    counters::Counters,
+    drain::Drain,
     error::{ConfigError, ConfigErrorKind, WsError, WsErrorKind},
     future::ResponseFuture,
+    handle::WsHandle,
     layer::{WsUpgradeBuilder, WsUpgradeLayer},
     limits::Limits,
+    link::SlowConsumer,
     message::Message,
     origin::OriginPolicy,
     rejection::{WsRejection, WsRejectionKind},
     service::WsUpgrade,
     socket::WsSocket,
     subprotocol::SubprotocolPreference,
+    timeouts::Timeouts,
     utf8::Utf8Bytes,
 };
 
@@ -138,7 +156,7 @@ pub mod fuzzing {
     use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
     use super::{
-        handshake::{Decision, decide},
+        handshake::{Decision, Head, decide},
         subprotocol::{SubprotocolPreference, Subprotocols},
     };
 
@@ -156,10 +174,14 @@ pub mod fuzzing {
     }
 
     pub fn handshake(data: &[u8]) {
-        let headers = headers(data);
-        let uri = Uri::from_static("/");
-        if let Decision::Accepted(opening) = decide(&Method::GET, Version::HTTP_11, &uri, &headers) {
-            assert_eq!(opening.accept_value().unwrap().len(), 28);
+        let (protocol, lines) = data.split_at(data.iter().position(|byte| *byte == b'\n').unwrap_or_default());
+        let (headers, uri) = (headers(lines), Uri::from_static("/"));
+        for (method, version) in [(Method::GET, Version::HTTP_11), (Method::CONNECT, Version::HTTP_2)] {
+            let protocol = std::str::from_utf8(protocol).ok();
+            let head = Head { method: &method, version, uri: &uri, headers: &headers, protocol };
+            if let Decision::Accepted(opening) = decide(head) {
+                assert!(opening.answer().is_some());
+            }
         }
     }
 
