@@ -13,7 +13,10 @@ mod signal;
 pub(crate) mod header;
 #[cfg_attr(not(feature = "full"), allow(dead_code, reason = "only layers that wait before they call need it"))]
 pub(crate) mod ready;
-#[cfg_attr(not(feature = "full"), allow(unused_imports, unused_macros, reason = "not every layer has something to tell"))]
+#[cfg_attr(
+    not(feature = "full"),
+    allow(dead_code, unused_imports, unused_macros, reason = "not every layer has something to tell")
+)]
 pub(crate) mod trace;
 
 #[cfg_attr(not(feature = "full"), allow(unused_imports, reason = "only layers that read the time hold a clock"))]

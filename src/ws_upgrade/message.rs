@@ -7,7 +7,13 @@ use tokio_tungstenite::tungstenite::{
     },
 };
 
-use super::{close::CloseFrame, deflate::Deflater, utf8::Utf8Bytes};
+use super::{
+    close::CloseFrame,
+    deflate::Deflater,
+    error::{WsError, WsErrorKind},
+    limits::Limits,
+    utf8::Utf8Bytes,
+};
 
 /// What a WebSocket carries ([RFC 6455 §5.6](https://www.rfc-editor.org/rfc/rfc6455#section-5.6) and
 /// [§5.5](https://www.rfc-editor.org/rfc/rfc6455#section-5.5)). Cloning is a reference count.
@@ -105,6 +111,17 @@ impl Message {
 fn compressed(kind: Data, payload: Bytes) -> codec::Message {
     let head = FrameHeader { rsv1: true, opcode: OpCode::Data(kind), ..FrameHeader::default() };
     codec::Message::Frame(Frame::from_payload(head, payload))
+}
+
+/// A control frame carries at most 125 bytes ([RFC 6455 §5.5](https://www.rfc-editor.org/rfc/rfc6455#section-5.5)), which the
+/// codec does not check.
+pub(super) fn check_size(message: &Message, limits: &Limits) -> Result<(), WsError> {
+    let bytes = message.as_bytes().len();
+    match message {
+        Message::Ping(_) | Message::Pong(_) if bytes > 125 => Err(WsError::new(WsErrorKind::ControlTooBig)),
+        Message::Text(_) | Message::Binary(_) if !limits.allows(bytes) => Err(WsError::new(WsErrorKind::TooBig)),
+        _ => Ok(()),
+    }
 }
 
 macro_rules! message_from {

@@ -97,39 +97,57 @@
 //! `ws-upgrade`; with `axum` also the extractor.
 
 mod accept;
+mod admission;
+mod budget;
 mod close;
 mod config;
+mod connection;
+mod counters;
 mod deflate;
+mod drain;
+mod ending;
 mod error;
 mod future;
+mod handle;
 mod handshake;
-mod intake;
 mod layer;
 mod limits;
+mod link;
 mod message;
 mod origin;
 mod rejection;
+mod schedule;
 mod service;
 mod session;
 mod socket;
 mod subprotocol;
+mod timeouts;
+mod transport;
 mod utf8;
+mod wakers;
 mod wire;
 
 pub use self::{
     accept::{WsAccept, WsHandshake},
-    close::{CloseCode, CloseFrame},
+    admission::Admission,
+    budget::Rate,
+    close::{CloseCode, CloseFrame, IntoCloseFrame},
+    counters::Counters,
     deflate::Deflate,
+    drain::Drain,
     error::{ConfigError, ConfigErrorKind, WsError, WsErrorKind},
     future::ResponseFuture,
+    handle::WsHandle,
     layer::{WsUpgradeBuilder, WsUpgradeLayer},
     limits::Limits,
+    link::SlowConsumer,
     message::Message,
     origin::OriginPolicy,
     rejection::{WsRejection, WsRejectionKind},
     service::WsUpgrade,
     socket::WsSocket,
     subprotocol::SubprotocolPreference,
+    timeouts::Timeouts,
     utf8::Utf8Bytes,
 };
 
@@ -141,7 +159,7 @@ pub mod fuzzing {
     use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
     use super::{
-        handshake::{Decision, decide},
+        handshake::{Decision, Head, decide},
         subprotocol::{SubprotocolPreference, Subprotocols},
     };
 
@@ -159,33 +177,14 @@ pub mod fuzzing {
     }
 
     pub fn handshake(data: &[u8]) {
-        let headers = headers(data);
-        let uri = Uri::from_static("/");
-        if let Decision::Accepted(opening) = decide(&Method::GET, Version::HTTP_11, &uri, &headers) {
-            assert_eq!(opening.accept_value().unwrap().len(), 28);
-        }
-    }
-
-    /// Frames, and before them the sizes of the pieces in which they come.
-    pub fn frames(data: &[u8]) {
-        use super::{deflate::Deflate, intake::harness};
-
-        let Some((sizes, wire)) = data.split_first_chunk::<4>() else { return };
-        let sizes = sizes.map(usize::from);
-        assert_eq!(harness::plain(wire, &sizes).0, harness::plain(wire, &[usize::MAX]).0);
-        for deflate in [Deflate::new(), Deflate::lean()] {
-            let whole = harness::inflating(wire, &[usize::MAX], deflate).0;
-            assert_eq!(harness::inflating(wire, &sizes, deflate).0, whole);
-        }
-    }
-
-    /// What is agreed on can be said.
-    pub fn extensions(data: &[u8]) {
-        use super::deflate::{Deflate, Extension};
-
-        let headers = headers(&[b"sec-websocket-extensions:", data].concat());
-        if let Some(negotiated) = Extension::new(Deflate::new()).negotiate(&headers) {
-            assert!(negotiated.header_value().unwrap().as_bytes().starts_with(b"permessage-deflate"));
+        let (protocol, lines) = data.split_at(data.iter().position(|byte| *byte == b'\n').unwrap_or_default());
+        let (headers, uri) = (headers(lines), Uri::from_static("/"));
+        for (method, version) in [(Method::GET, Version::HTTP_11), (Method::CONNECT, Version::HTTP_2)] {
+            let protocol = std::str::from_utf8(protocol).ok();
+            let head = Head { method: &method, version, uri: &uri, headers: &headers, protocol };
+            if let Decision::Accepted(opening) = decide(head) {
+                assert!(opening.answer().is_some());
+            }
         }
     }
 

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "axum")]
 mod handshake;
+#[cfg(all(feature = "axum", feature = "ws-upgrade-http2"))]
+mod http2;
 mod life;
 mod socket;
 mod tower_contract;
@@ -76,14 +78,18 @@ async fn connect<T: AsyncRead + AsyncWrite + Unpin>(io: T) -> WebSocketStream<T>
 }
 
 /// The Close frame with which the peer ends, whatever comes before.
-async fn close_code<T: AsyncRead + AsyncWrite + Unpin>(client: &mut WebSocketStream<T>) -> Option<u16> {
+async fn close_frame<T: AsyncRead + AsyncWrite + Unpin>(client: &mut WebSocketStream<T>) -> Option<(u16, String)> {
     loop {
         match client.next().await? {
-            Ok(tungstenite::Message::Close(frame)) => return frame.map(|frame| frame.code.into()),
+            Ok(tungstenite::Message::Close(frame)) => return frame.map(|frame| (frame.code.into(), frame.reason.to_string())),
             Ok(_) => {}
             Err(_) => return None,
         }
     }
+}
+
+async fn close_code<T: AsyncRead + AsyncWrite + Unpin>(client: &mut WebSocketStream<T>) -> Option<u16> {
+    close_frame(client).await.map(|(code, _)| code)
 }
 
 /// Sends a request's bytes and reads the head of the response.

@@ -15,4 +15,4 @@ mod inspector;
 mod tests;
 mod text;
 
-pub(super) use self::adapter::Intake;
+pub(super) use self::adapter::{Stream, Transport};

@@ -1,8 +1,9 @@
 use bytes::{Buf, BytesMut};
-use tokio::io::ReadBuf;
+use tokio::{io::ReadBuf, time::Instant};
 
 use super::head::{BINARY, CONTINUATION, FIN, Frames, Head, TEXT, mask};
 use crate::ws_upgrade::{
+    budget::Budget,
     deflate::{Inflated, Inflater},
     error::WsErrorKind,
 };
@@ -75,7 +76,7 @@ impl Inflow {
     }
 
     /// Reads on, until something waits or more input is needed.
-    pub(super) fn advance(&mut self, input: &mut BytesMut) -> Result<(), WsErrorKind> {
+    pub(super) fn advance(&mut self, input: &mut BytesMut, budget: &mut Budget) -> Result<(), WsErrorKind> {
         while self.is_empty() {
             let left = self.frames.left() > 0;
             if left && input.is_empty() {
@@ -92,6 +93,9 @@ impl Inflow {
                 let taken = input.len() - rest.len();
                 input.advance(taken);
                 let Some(head) = head else { return Ok(()) };
+                if let Some(counted) = head.counted() {
+                    budget.frame(counted, Instant::now)?;
+                }
                 self.begin(&head, input)?;
             }
         }

@@ -1,3 +1,5 @@
+use crate::ws_upgrade::budget::Counted;
+
 /// The head of a frame ([RFC 6455 §5.2](https://www.rfc-editor.org/rfc/rfc6455#section-5.2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
@@ -11,6 +13,7 @@ pub(super) const FIN: u8 = 0x80;
 pub(super) const CONTINUATION: u8 = 0;
 pub(super) const TEXT: u8 = 1;
 pub(super) const BINARY: u8 = 2;
+const CLOSE: u8 = 8;
 
 impl Head {
     /// The longest head: two bytes, eight of length, four of key.
@@ -37,6 +40,12 @@ impl Head {
 
     pub(super) fn opcode(&self) -> u8 {
         self.first & 0x0f
+    }
+
+    /// What it counts for in its peer's budget; the last frame counts for nothing.
+    pub(super) fn counted(&self) -> Option<Counted> {
+        let counted = Counted { control: self.is_control(), fin: self.is_final(), length: self.len };
+        (self.opcode() != CLOSE).then_some(counted)
     }
 
     pub(super) fn is_control(&self) -> bool {

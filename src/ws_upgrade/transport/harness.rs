@@ -11,16 +11,15 @@ use futures_core::Stream as _;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{
-        Message,
-        protocol::{Role, WebSocketConfig},
-    },
+    tungstenite::{Message, protocol::Role},
 };
 
-use super::adapter::Intake;
+use super::adapter::Transport;
 use crate::ws_upgrade::{
+    budget::Rate,
     deflate::{Deflate, Extension},
     error::{WsError, WsErrorKind},
+    limits::Limits,
 };
 
 /// What was read, and why no more was.
@@ -30,7 +29,7 @@ pub(in crate::ws_upgrade) const MAX_MESSAGE: usize = 64 * 1024;
 
 /// Reads `wire`, cut into pieces of these sizes over and over, as it comes.
 pub(in crate::ws_upgrade) fn plain(wire: &[u8], sizes: &[usize]) -> Read {
-    read(Intake::plain(Pieces::cut(wire, sizes)))
+    read(Transport::new(Pieces::cut(wire, sizes), &limits(), None))
 }
 
 /// The same, with an agreement to compress.
@@ -38,12 +37,16 @@ pub(in crate::ws_upgrade) fn inflating(wire: &[u8], sizes: &[usize], deflate: De
     let mut offer = http::HeaderMap::new();
     offer.insert(http::header::SEC_WEBSOCKET_EXTENSIONS, http::HeaderValue::from_static("permessage-deflate"));
     let agreed = Extension::new(deflate).negotiate(&offer).unwrap();
-    read(Intake::inflating(Pieces::cut(wire, sizes), agreed.inflater(), MAX_MESSAGE))
+    read(Transport::new(Pieces::cut(wire, sizes), &limits(), Some(&agreed)))
 }
 
-fn read(intake: Intake<Pieces>) -> Read {
-    let config =
-        WebSocketConfig::default().read_buffer_size(1024).max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
+/// Many control frames, since the tests send many.
+fn limits() -> Limits {
+    Limits::default().max_message_size(MAX_MESSAGE).read_buffer_size(1024).control_rate(Rate::per_second(1_000_000))
+}
+
+fn read(intake: Transport<Pieces>) -> Read {
+    let config = limits().config();
     let mut cx = Context::from_waker(Waker::noop());
     let Poll::Ready(mut stream) = pin!(WebSocketStream::from_raw_socket(intake, Role::Server, Some(config))).poll(&mut cx) else {
         return (Vec::new(), WsErrorKind::Connection);

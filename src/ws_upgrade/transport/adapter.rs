@@ -5,27 +5,36 @@ use std::{
 };
 
 use bytes::BytesMut;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio_tungstenite::WebSocketStream;
 
 use super::{
     inflow::{Inflow, hand_on},
     inspector::Inspector,
 };
 use crate::ws_upgrade::{
-    deflate::Inflater,
+    budget::Budget,
+    deflate::{Deflater, Negotiated},
     error::{Fault, WsErrorKind},
+    limits::Limits,
 };
 
 /// How much of a large frame is read at once. Larger gains nothing that could be measured.
 const AHEAD: usize = 64 * 1024;
 
-/// A connection whose frames are looked at on their way in. What goes out passes.
-pub(in crate::ws_upgrade) struct Intake<T> {
+pub(in crate::ws_upgrade) type Stream = WebSocketStream<Transport<TokioIo<Upgraded>>>;
+
+/// A connection whose frames are looked at on their way in, and the compressor for those on their way out, which pass.
+pub(in crate::ws_upgrade) struct Transport<T> {
     io: T,
     /// Read from the connection and not yet handed on. Empty, and without memory, while nothing comes.
     ahead: BytesMut,
     way: Way,
+    budget: Budget,
     fault: Option<WsErrorKind>,
+    deflater: Option<Deflater>,
 }
 
 enum Way {
@@ -33,14 +42,25 @@ enum Way {
     Inflating(Box<Inflow>),
 }
 
-impl<T> Intake<T> {
-    pub(in crate::ws_upgrade) fn plain(io: T) -> Self {
-        Self { io, ahead: BytesMut::new(), way: Way::Plain(Inspector::default()), fault: None }
+impl<T> Transport<T> {
+    pub(in crate::ws_upgrade) fn new(io: T, limits: &Limits, deflate: Option<&Negotiated>) -> Self {
+        let way = match deflate {
+            None => Way::Plain(Inspector::default()),
+            Some(agreed) => Way::Inflating(Box::new(Inflow::new(agreed.inflater(), limits.max_message()))),
+        };
+        Self {
+            io,
+            ahead: BytesMut::new(),
+            way,
+            budget: Budget::new(limits.rates()),
+            fault: None,
+            deflater: deflate.map(Negotiated::deflater),
+        }
     }
 
-    /// Inflates what is compressed. A message that takes more than `max_message` bytes on the wire is too big whatever it inflates to.
-    pub(in crate::ws_upgrade) fn inflating(io: T, inflater: Inflater, max_message: usize) -> Self {
-        Self { io, ahead: BytesMut::new(), way: Way::Inflating(Box::new(Inflow::new(inflater, max_message))), fault: None }
+    /// What compresses outgoing messages, if that was agreed on.
+    pub(in crate::ws_upgrade) fn deflater(&mut self) -> Option<&mut Deflater> {
+        self.deflater.as_mut()
     }
 
     /// The connection, for who drains it when its bytes no longer make sense.
@@ -49,7 +69,7 @@ impl<T> Intake<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> Intake<T> {
+impl<T: AsyncRead + Unpin> Transport<T> {
     /// More bytes into `ahead`; `false` at the end of what the peer sends.
     fn poll_ahead(&mut self, room: usize, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         self.ahead.reserve(room);
@@ -62,7 +82,7 @@ impl<T: AsyncRead + Unpin> Intake<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Intake<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for Transport<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if let Some(kind) = this.fault {
@@ -81,7 +101,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Intake<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> Intake<T> {
+impl<T: AsyncRead + Unpin> Transport<T> {
     /// Hands on bytes as they came, up to where they stop making sense.
     fn poll_inspected(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
@@ -91,7 +111,7 @@ impl<T: AsyncRead + Unpin> Intake<T> {
             hand_on(&mut self.ahead, buf);
         }
         let Way::Plain(inspector) = &mut self.way else { return Poll::Ready(Ok(())) };
-        let Err((sound, kind)) = inspector.inspect(buf.filled().get(before..).unwrap_or_default()) else {
+        let Err((sound, kind)) = inspector.inspect(buf.filled().get(before..).unwrap_or_default(), &mut self.budget) else {
             return Poll::Ready(Ok(()));
         };
         self.fault = Some(kind);
@@ -107,7 +127,7 @@ impl<T: AsyncRead + Unpin> Intake<T> {
             if inflow.hand_on(buf) {
                 return Poll::Ready(Ok(()));
             }
-            if let Err(kind) = inflow.advance(&mut self.ahead) {
+            if let Err(kind) = inflow.advance(&mut self.ahead, &mut self.budget) {
                 self.fault = Some(kind);
                 return Poll::Ready(Err(Fault::new(kind).into()));
             }
@@ -123,7 +143,7 @@ impl<T: AsyncRead + Unpin> Intake<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Intake<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for Transport<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, buf)
     }
