@@ -236,6 +236,7 @@ impl<'a> Watch<'a> {
 
 /// Says goodbye as `ending` wants it. Errors are of no use to anyone here: the connection is dropped in any case.
 async fn part(stream: &mut Stream, ending: Ending, link: &Link) {
+    stream.get_mut().close();
     if ending.wait == WaitFor::QueueAndCloseFrame {
         while let Some(message) = link.pop() {
             if poll_fn(|cx| Pin::new(&mut *stream).poll_ready(cx)).await.is_err() || put(stream, message).is_err() {
