@@ -65,7 +65,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .drain(&drain)
         .build()?;
     let app = Router::new()
-        .route("/rooms/{room}", any(join).layer(sockets).layer(auth))
+        .route("/rooms/{room}", any(join))
+        .layer(sockets)
+        .layer(auth)
         .route("/token", post(token))
         .route("/", get(|| async { Html(PAGE) }))
         .with_state(Chat { rooms: Rooms::new(), issuer, verifier });

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::{
-    admission::Door, close::CloseCode, counters::Counters, drain::Drain, limits::Limits, link::SlowConsumer,
+    admission::Door, close::CloseCode, counters::Counters, deflate::Extension, drain::Drain, limits::Limits, link::SlowConsumer,
     origin::OriginPolicy, subprotocol::Subprotocols, timeouts::Timeouts,
 };
 use crate::core::SharedClock;
@@ -12,6 +12,7 @@ pub(super) struct Config {
     pub(super) origins: OriginPolicy,
     pub(super) subprotocols: Subprotocols,
     pub(super) limits: Limits,
+    pub(super) deflate: Option<Extension>,
     pub(super) timeouts: Timeouts,
     pub(super) slow_consumer: SlowConsumer,
     /// What a peer is told whose principal has ended.
@@ -28,6 +29,7 @@ impl Default for Config {
             origins: OriginPolicy::default(),
             subprotocols: Subprotocols::default(),
             limits: Limits::default(),
+            deflate: None,
             timeouts: Timeouts::default(),
             slow_consumer: SlowConsumer::default(),
             principal_code: CloseCode::UNAUTHORIZED,

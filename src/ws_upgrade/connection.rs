@@ -3,29 +3,21 @@
 use std::{pin::Pin, task::Waker};
 
 use futures_sink::Sink as _;
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{Error as CodecError, Message as CodecMessage},
-};
+use tokio_tungstenite::tungstenite::{Error as CodecError, Message as CodecMessage};
 
 use super::{
-    budget::{Budget, Counted},
     config::Config,
     ending::Ending,
     error::{WsError, WsErrorKind},
     message::Message,
     schedule::Vitals,
+    transport::Stream,
     wakers::Wakers,
 };
 
-pub(super) type Stream = WebSocketStream<TokioIo<Upgraded>>;
-
 pub(super) struct State {
     pub(super) phase: Phase,
-    pub(super) budget: Budget,
     pub(super) vitals: Vitals,
     /// Whether anything came since this was last made false.
     pub(super) heard: bool,
@@ -54,14 +46,14 @@ pub(super) enum Told {
 
 /// Queues a message: the one place where it becomes the codec's.
 pub(super) fn put(stream: &mut Stream, message: Message) -> Result<(), WsError> {
-    Pin::new(stream).start_send(message.into_codec()).map_err(WsError::from)
+    let message = message.into_codec(stream.get_mut().deflater());
+    Pin::new(stream).start_send(message).map_err(WsError::from)
 }
 
 impl State {
-    pub(super) fn new(stream: Stream, config: &Config) -> Self {
+    pub(super) fn new(stream: Stream) -> Self {
         Self {
             phase: Phase::Open(stream),
-            budget: Budget::new(config.limits.rates()),
             vitals: Vitals { active: Instant::now(), stuck: None },
             heard: false,
             ahead: None,
@@ -96,10 +88,6 @@ impl State {
     fn admit(&mut self, message: CodecMessage, config: &Config) -> Result<CodecMessage, WsError> {
         self.heard = true;
         let control = matches!(message, CodecMessage::Ping(_) | CodecMessage::Pong(_));
-        if !message.is_close() {
-            let counted = Counted { control, fin: true, length: message.len() as u64 };
-            self.budget.frame(counted, Instant::now).map_err(WsError::new)?;
-        }
         if config.timeouts.idle.is_some() && !control {
             self.vitals.active = Instant::now();
         }

@@ -1,4 +1,4 @@
-use std::{error::Error as StdError, fmt};
+use std::{error::Error as StdError, fmt, io};
 
 use tokio_tungstenite::tungstenite::{Error as CodecError, error::ProtocolError};
 
@@ -29,6 +29,8 @@ pub enum WsErrorKind {
     Protocol,
     /// The peer sent text that is not UTF-8; it is told 1007.
     InvalidUtf8,
+    /// The peer sent a compressed message that cannot be inflated; it is told 1007.
+    Deflate,
     /// A received message is larger than the limit: the peer is told 1009. Or one to send is: it was not sent, and the socket
     /// stays open.
     TooBig,
@@ -81,7 +83,7 @@ impl WsErrorKind {
     pub(super) fn close_code(self) -> Option<CloseCode> {
         match self {
             Self::Protocol => Some(CloseCode::PROTOCOL),
-            Self::InvalidUtf8 => Some(CloseCode::INVALID_DATA),
+            Self::InvalidUtf8 | Self::Deflate => Some(CloseCode::INVALID_DATA),
             Self::TooBig => Some(CloseCode::TOO_BIG),
             Self::Flood => Some(CloseCode::POLICY),
             _ => None,
@@ -101,6 +103,7 @@ impl From<CodecError> for WsError {
             CodecError::Utf8(_) => WsErrorKind::InvalidUtf8,
             // Holds the message that found no room: not chained, or its text would travel with the error.
             CodecError::WriteBufferFull(_) => return Self::new(WsErrorKind::Full),
+            CodecError::Io(error) => Fault::within(error).unwrap_or(WsErrorKind::Connection),
             _ => WsErrorKind::Connection,
         };
         Self { kind, source: Some(error) }
@@ -134,6 +137,7 @@ impl fmt::Display for WsError {
             WsErrorKind::OtherPrincipal => "principal is somebody else",
             WsErrorKind::Protocol => "peer broke the websocket protocol",
             WsErrorKind::InvalidUtf8 => "peer sent text that is not UTF-8",
+            WsErrorKind::Deflate => "peer sent a message that cannot be inflated",
             WsErrorKind::TooBig => "message is larger than the limit",
             WsErrorKind::ControlTooBig => "control message is larger than 125 bytes",
             WsErrorKind::Flood => "peer sent more than it may",
@@ -155,6 +159,35 @@ impl StdError for WsError {
     }
 }
 
+/// A fault of the peer on its way through the codec, which takes from beneath it only errors of the connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fault(WsErrorKind);
+
+impl Fault {
+    pub(super) fn new(kind: WsErrorKind) -> Self {
+        Self(kind)
+    }
+
+    /// The fault that an error of the connection carries, if it does.
+    fn within(error: &io::Error) -> Option<WsErrorKind> {
+        error.get_ref()?.downcast_ref::<Self>().map(|fault| fault.0)
+    }
+}
+
+impl From<Fault> for io::Error {
+    fn from(fault: Fault) -> Self {
+        Self::new(io::ErrorKind::InvalidData, fault)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl StdError for Fault {}
+
 /// What is wrong with the configuration of a [`WsUpgradeLayer`](super::WsUpgradeLayer), said when it is built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
@@ -172,6 +205,8 @@ pub enum ConfigErrorKind {
     Subprotocol,
     /// A limit or a timeout is zero.
     Limit,
+    /// A setting of [`Deflate`](super::Deflate) is out of its range.
+    Deflate,
 }
 
 impl ConfigError {
@@ -192,6 +227,7 @@ impl fmt::Display for ConfigError {
             ConfigErrorKind::Origin => write!(f, "not an origin such as https://example.com: {:?}", self.value),
             ConfigErrorKind::Subprotocol => write!(f, "not a subprotocol name: {:?}", self.value),
             ConfigErrorKind::Limit => write!(f, "limit or timeout is zero: {}", self.value),
+            ConfigErrorKind::Deflate => write!(f, "deflate setting is out of its range: {}", self.value),
         }
     }
 }

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 
 use super::{
     accept::{Acceptance, Handler},
+    deflate::Negotiated,
     handshake::Answer,
     rejection::{WsRejection, WsRejectionKind},
     session::Session,
@@ -115,6 +116,7 @@ impl Opening {
 
     fn switch<B>(self, handler: Handler, response: Response<B>) -> Response<LayerBody<B>> {
         let Self { answer, mut session } = self;
+        let extensions = session.deflate.as_ref().and_then(Negotiated::header_value);
         let (mut parts, _) = response.into_parts();
         // Who was verified beneath this layer is known only now.
         if let Some(principal) = parts.extensions.get::<Principal>()
@@ -123,7 +125,7 @@ impl Opening {
             return refuse(kind, &answer);
         }
         let Ok(runtime) = Handle::try_current() else { return refuse(WsRejectionKind::NoUpgrade, &answer) };
-        parts.status = complete(&mut parts.headers, answer, session.subprotocol.clone());
+        parts.status = complete(&mut parts.headers, answer, session.subprotocol.clone(), extensions);
         runtime.spawn(in_current_span(session.run(handler)));
         Response::from_parts(parts, LayerBody::empty())
     }
@@ -139,7 +141,12 @@ fn refuse<B>(kind: WsRejectionKind, answer: &Answer) -> Response<LayerBody<B>> {
 /// Writes the fields of [RFC 6455 §4.2.2](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2) over whatever stands there, and
 /// removes those of a body, which neither a 101 ([RFC 9110 §6.4.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1)) nor the answer
 /// to a CONNECT ([§9.3.6](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6)) has. Returns the status.
-fn complete(headers: &mut HeaderMap, answer: Answer, subprotocol: Option<HeaderValue>) -> StatusCode {
+fn complete(
+    headers: &mut HeaderMap,
+    answer: Answer,
+    subprotocol: Option<HeaderValue>,
+    extensions: Option<HeaderValue>,
+) -> StatusCode {
     if !headers.is_empty() {
         for name in [
             header::CONTENT_LENGTH,
@@ -150,6 +157,9 @@ fn complete(headers: &mut HeaderMap, answer: Answer, subprotocol: Option<HeaderV
         ] {
             headers.remove(name);
         }
+    }
+    if let Some(extensions) = extensions {
+        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, extensions);
     }
     if let Some(subprotocol) = subprotocol {
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);

@@ -7,6 +7,7 @@ use super::{
     close::CloseCode,
     config::Config,
     counters::Counters,
+    deflate::{Deflate, Extension},
     drain::Drain,
     error::{ConfigError, ConfigErrorKind},
     limits::Limits,
@@ -39,7 +40,7 @@ impl WsUpgradeLayer {
 
     /// Starts from the defaults of [`new`](Self::new).
     pub fn builder() -> WsUpgradeBuilder {
-        WsUpgradeBuilder { config: Config::default(), subprotocols: Vec::new(), admission: None }
+        WsUpgradeBuilder { config: Config::default(), subprotocols: Vec::new(), deflate: None, admission: None }
     }
 
     /// What has happened to the sockets of this layer and its clones.
@@ -77,6 +78,7 @@ impl<S> Layer<S> for WsUpgradeLayer {
 pub struct WsUpgradeBuilder {
     config: Config,
     subprotocols: Vec<String>,
+    deflate: Option<Deflate>,
     admission: Option<Admission>,
 }
 
@@ -108,6 +110,12 @@ impl WsUpgradeBuilder {
     /// How much one socket may take, and how often.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
+        self
+    }
+
+    /// Compresses messages with clients that can; off by default. See [`Deflate`] for what it costs.
+    pub fn deflate(mut self, deflate: Deflate) -> Self {
+        self.deflate = Some(deflate);
         self
     }
 
@@ -152,9 +160,9 @@ impl WsUpgradeBuilder {
     /// The layer.
     ///
     /// # Errors
-    /// If an origin or a subprotocol is malformed, or a limit or timeout is zero.
+    /// If an origin or a subprotocol is malformed, a limit or timeout is zero, or a setting of [`Deflate`] is out of its range.
     pub fn build(self) -> Result<WsUpgradeLayer, ConfigError> {
-        let Self { mut config, subprotocols, admission } = self;
+        let Self { mut config, subprotocols, deflate, admission } = self;
         if let Some(origin) = config.origins.malformed() {
             return Err(ConfigError::new(ConfigErrorKind::Origin, origin));
         }
@@ -162,6 +170,10 @@ impl WsUpgradeBuilder {
         if let Some(name) = zero {
             return Err(ConfigError::new(ConfigErrorKind::Limit, name));
         }
+        if let Some(name) = deflate.as_ref().and_then(Deflate::out_of_range) {
+            return Err(ConfigError::new(ConfigErrorKind::Deflate, name));
+        }
+        config.deflate = deflate.map(Extension::new);
         config.subprotocols = Subprotocols::new(subprotocols, config.subprotocols.preference)
             .map_err(|name| ConfigError::new(ConfigErrorKind::Subprotocol, name))?;
         config.door = admission.map(|admission| Arc::new(Door::new(admission)));

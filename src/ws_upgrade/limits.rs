@@ -132,12 +132,20 @@ impl Limits {
         WebSocketConfig::default()
             .read_buffer_size(self.read_buffer_size)
             .write_buffer_size(GATHER)
-            // One whole message must fit, or it could never be sent; the codec wants the sum larger than what is gathered.
+            // One whole message must fit, or it could never be sent, even one that grows by an eighth when it is compressed; the
+            // codec wants the sum larger than what is gathered.
             .max_write_buffer_size(
-                self.max_message_size.saturating_add(self.write_buffer_size).saturating_add(GATHER + FRAME_HEAD),
+                self.max_message_size
+                    .saturating_add(self.max_message_size / 8)
+                    .saturating_add(self.write_buffer_size)
+                    .saturating_add(GATHER + FRAME_HEAD),
             )
             .max_message_size(Some(self.max_message_size))
             .max_frame_size(Some(self.max_frame_size.unwrap_or(self.max_message_size).min(self.max_message_size)))
+    }
+
+    pub(super) fn max_message(&self) -> usize {
+        self.max_message_size
     }
 
     pub(super) fn allows(&self, outgoing: usize) -> bool {

@@ -123,6 +123,7 @@ mod close;
 mod config;
 mod connection;
 mod counters;
+mod deflate;
 mod drain;
 mod ending;
 mod error;
@@ -147,6 +148,7 @@ mod terminal;
 #[cfg(feature = "ws-upgrade-testing")]
 pub mod testing;
 mod timeouts;
+mod transport;
 mod typed;
 mod utf8;
 mod wakers;
@@ -160,6 +162,7 @@ pub use self::{
     budget::Rate,
     close::{CloseCode, CloseFrame, IntoCloseFrame},
     counters::Counters,
+    deflate::Deflate,
     drain::Drain,
     error::{ConfigError, ConfigErrorKind, WsError, WsErrorKind},
     future::ResponseFuture,

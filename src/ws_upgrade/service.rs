@@ -106,7 +106,15 @@ fn open<B>(config: &Arc<Config>, request: &Request<B>) -> Result<Option<Box<Open
     };
     Ok(Some(Box::new(Opening {
         answer: handshake.answer().ok_or(WsRejectionKind::Key)?,
-        session: Session { on_upgrade, config: Arc::clone(config), subprotocol, principal: principal.cloned(), draining, permit },
+        session: Session {
+            on_upgrade,
+            config: Arc::clone(config),
+            subprotocol,
+            deflate: config.deflate.as_ref().and_then(|extension| extension.negotiate(headers)),
+            principal: principal.cloned(),
+            draining,
+            permit,
+        },
     })))
 }
 

@@ -28,7 +28,8 @@ use super::{
     admission::Permit,
     close::CloseFrame,
     config::Config,
-    connection::{Stream, put},
+    connection::put,
+    deflate::Negotiated,
     drain::Draining,
     ending::{Ending, WaitFor},
     error::WsErrorKind,
@@ -37,6 +38,7 @@ use super::{
     rejection::WsRejectionKind,
     schedule::{Due, Schedule},
     socket::WsSocket,
+    transport::{Stream, Transport},
     wire::{Sign, Wire, Writer},
 };
 use crate::core::{Principal, Revoked, trace::event};
@@ -47,6 +49,7 @@ pub(super) struct Session {
     pub(super) on_upgrade: OnUpgrade,
     pub(super) config: Arc<Config>,
     pub(super) subprotocol: Option<HeaderValue>,
+    pub(super) deflate: Option<Negotiated>,
     pub(super) principal: Option<Principal>,
     pub(super) draining: Option<Draining>,
     pub(super) permit: Option<Permit>,
@@ -61,7 +64,7 @@ impl Session {
 
     /// Waits for the upgrade, starts the handler in a task of its own and stays until the connection is gone and the handler is done.
     pub(super) async fn run(self, handler: Handler) {
-        let Self { on_upgrade, config, subprotocol, principal, mut draining, permit } = self;
+        let Self { on_upgrade, config, subprotocol, deflate, principal, mut draining, permit } = self;
         let upgraded = match timeout(config.timeouts.opening, on_upgrade).await {
             Ok(Ok(upgraded)) => upgraded,
             failed => {
@@ -72,8 +75,8 @@ impl Session {
                 return;
             }
         };
-        let codec = config.limits.config();
-        let stream = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(codec)).await;
+        let transport = Transport::new(TokioIo::new(upgraded), &config.limits, deflate.as_ref());
+        let stream = WebSocketStream::from_raw_socket(transport, Role::Server, Some(config.limits.config())).await;
         let wire = Wire::new(stream, Arc::clone(&config), principal.clone());
         config.counters.socket_opened();
         let mut watch = Watch::new(&wire, principal);
@@ -250,7 +253,7 @@ async fn part(stream: &mut Stream, ending: Ending, link: &Link) {
     if ending.wait != WaitFor::EndOfData {
         while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut *stream).poll_next(cx)).await {}
     }
-    let io = stream.get_mut();
+    let io = stream.get_mut().get_mut();
     let shut = poll_fn(|cx| Pin::new(&mut *io).poll_shutdown(cx)).await;
     if ending.wait == WaitFor::EndOfData && shut.is_ok() {
         drain(io).await;

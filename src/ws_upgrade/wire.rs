@@ -14,12 +14,13 @@ use tokio_tungstenite::tungstenite::Error as CodecError;
 
 use super::{
     config::Config,
-    connection::{Phase, State, Stream, Told, put},
+    connection::{Phase, State, Told, put},
     ending::Ending,
     error::{WsError, WsErrorKind},
     link::Link,
     message::Message,
     schedule::Vitals,
+    transport::Stream,
     wakers::{both, remember},
 };
 use crate::core::Principal;
@@ -60,7 +61,7 @@ pub(super) enum Sign {
 
 impl Wire {
     pub(super) fn new(stream: Stream, config: Arc<Config>, principal: Option<Principal>) -> Self {
-        let state = State::new(stream, &config);
+        let state = State::new(stream);
         let link = Link::new(config.slow_consumer, &config.limits, principal);
         Self(Arc::new(Shared { config, link, state: Mutex::new(state) }))
     }
