@@ -8,7 +8,7 @@ use std::{convert::Infallible, error::Error, net::SocketAddr, sync::Arc};
 use bytes::Bytes;
 use donjon::{
     LayerBody,
-    ws_upgrade::{Message, WsHandshake, WsSocket, WsUpgradeLayer},
+    ws_upgrade::{Deflate, Message, WsHandshake, WsSocket, WsUpgradeLayer},
 };
 use http::{HeaderValue, Request, Response, header};
 use http_body_util::Full;
@@ -29,7 +29,7 @@ use tower::{ServiceBuilder, service_fn};
 async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(listen_address()?).await?;
     let tls = TlsAcceptor::from(Arc::new(tls()?));
-    let layer = WsUpgradeLayer::builder().subprotocols(["echo.v2", "echo.v1"]).build()?;
+    let layer = WsUpgradeLayer::builder().subprotocols(["echo.v2", "echo.v1"]).deflate(Deflate::lean()).build()?;
     let service = TowerToHyperService::new(ServiceBuilder::new().layer(layer).service(service_fn(answer)));
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new());
