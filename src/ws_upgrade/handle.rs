@@ -1,7 +1,7 @@
 use std::{fmt, future::poll_fn};
 
 use super::{
-    close::IntoCloseFrame,
+    close::{CloseCode, IntoCloseFrame},
     ending::Ending,
     error::{WsError, WsErrorKind},
     link::{Offered, SlowConsumer},
@@ -54,25 +54,33 @@ impl WsHandle {
     /// # Errors
     /// As of [`send`](Self::send), and [`Full`](WsErrorKind::Full).
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), WsError> {
-        let message = message.into();
-        check_size(&message, &self.0.config().limits)?;
-        if let Message::Close(frame) = message {
-            self.close(frame.unwrap_or(super::close::CloseCode::NORMAL.into()));
-            return Ok(());
-        }
-        match self.0.link().offer(message) {
-            Offered::Queued { dropped: 0 } => Ok(()),
-            Offered::Queued { dropped } => {
-                self.0.config().counters.messages_dropped(dropped as u64);
-                Ok(())
-            }
-            Offered::Full if self.0.link().policy() == SlowConsumer::Disconnect => {
-                self.0.end(Ending::slow());
-                Err(WsError::new(WsErrorKind::Slow))
-            }
+        match self.offer(message.into())? {
+            Offered::Queued { .. } => Ok(()),
+            Offered::Full if self.0.link().policy() == SlowConsumer::Disconnect => Err(WsError::new(WsErrorKind::Slow)),
             Offered::Full => Err(WsError::new(WsErrorKind::Full)),
             Offered::Ended => Err(WsError::new(self.0.cause())),
         }
+    }
+
+    /// Queues a message and does what the policy wants if it cannot.
+    pub(super) fn offer(&self, message: Message) -> Result<Offered, WsError> {
+        check_size(&message, &self.0.config().limits)?;
+        if let Message::Close(frame) = message {
+            self.close(frame.unwrap_or(CloseCode::NORMAL.into()));
+            return Ok(Offered::Queued { dropped: 0 });
+        }
+        let offered = self.0.link().offer(message);
+        match offered {
+            Offered::Queued { dropped } if dropped > 0 => self.0.config().counters.messages_dropped(dropped as u64),
+            Offered::Full if self.0.link().policy() == SlowConsumer::Disconnect => self.0.end(Ending::slow()),
+            _ => {}
+        }
+        Ok(offered)
+    }
+
+    /// What happens when the queue is full.
+    pub(super) fn policy(&self) -> SlowConsumer {
+        self.0.link().policy()
     }
 
     /// Says goodbye once everything that was queued has been sent. Does nothing to a socket that has ended.

@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Message as CodecMessage, protocol::Role},
+    tungstenite::{Error as CodecError, Message as CodecMessage, protocol::Role},
 };
 
 use super::{
@@ -183,16 +183,15 @@ impl<'a> Watch<'a> {
                 }
             },
             Due::Idle => {
+                let known = self.wire.vitals();
                 self.wire.listen();
                 match self.wire.sign_of_life(cx) {
                     Sign::Hidden => {
                         self.wire.touch();
                         return ControlFlow::Continue(());
                     }
-                    // What was found may have been a message, or a pong, which is none.
-                    Sign::Heard if self.schedule.next(self.wire.vitals()).is_none_or(|(_, due)| due != Due::Idle) => {
-                        return ControlFlow::Continue(());
-                    }
+                    // A message was found, where a pong is none.
+                    Sign::Heard if self.wire.vitals().active != known.active => return ControlFlow::Continue(()),
                     Sign::Heard | Sign::None => Ending::timed_out(WsErrorKind::Idle),
                 }
             }
@@ -244,15 +243,12 @@ async fn part(stream: &mut Stream, ending: Ending, link: &Link) {
             }
         }
     }
+    // A pong that the codec still holds back would come after the Close frame, the last that is sent (RFC 6455 §5.5.1).
+    let _ = flush(stream, ending.wait).await;
     if let Some(frame) = ending.frame {
         let _ = Pin::new(&mut *stream).start_send(CodecMessage::Close(Some(frame.into_codec())));
     }
-    if ending.wait == WaitFor::Nothing {
-        // What the connection takes at once, it may have.
-        let _ = poll_fn(|cx| Poll::Ready(Pin::new(&mut *stream).poll_flush(cx))).await;
-        return;
-    }
-    if poll_fn(|cx| Pin::new(&mut *stream).poll_flush(cx)).await.is_err() {
+    if flush(stream, ending.wait).await.is_err() || ending.wait == WaitFor::Nothing {
         return;
     }
     if ending.wait != WaitFor::EndOfData {
@@ -263,6 +259,15 @@ async fn part(stream: &mut Stream, ending: Ending, link: &Link) {
     if ending.wait == WaitFor::EndOfData && shut.is_ok() {
         drain(io).await;
     }
+}
+
+/// Flushes; where nothing is waited for, as much as the connection takes at once.
+async fn flush(stream: &mut Stream, wait: WaitFor) -> Result<(), CodecError> {
+    poll_fn(|cx| match Pin::new(&mut *stream).poll_flush(cx) {
+        Poll::Pending if wait == WaitFor::Nothing => Poll::Ready(Ok(())),
+        flushed => flushed,
+    })
+    .await
 }
 
 async fn drain(io: &mut TokioIo<hyper::upgrade::Upgraded>) {

@@ -8,6 +8,21 @@ mod life;
 mod socket;
 mod tower_contract;
 
+#[cfg(feature = "ws-upgrade-testing")]
+mod admission;
+#[cfg(feature = "ws-upgrade-testing")]
+mod drain;
+#[cfg(feature = "ws-upgrade-testing")]
+mod handle;
+#[cfg(feature = "ws-upgrade-testing")]
+mod peers;
+#[cfg(feature = "ws-upgrade-testing")]
+mod rooms;
+#[cfg(feature = "ws-upgrade-testing")]
+mod timeouts;
+#[cfg(all(feature = "ws-upgrade-testing", feature = "ws-upgrade-json"))]
+mod typed;
+
 use std::{convert::Infallible, future::Future};
 
 use bytes::Bytes;
@@ -75,6 +90,22 @@ async fn echo(mut socket: WsSocket) {
 
 async fn connect<T: AsyncRead + AsyncWrite + Unpin>(io: T) -> WebSocketStream<T> {
     tokio_tungstenite::client_async("ws://example.com/ws", io).await.expect("the handshake is good").0
+}
+
+/// A client's request, to be refined.
+#[cfg(feature = "ws-upgrade-testing")]
+fn handshake() -> Request<()> {
+    Request::get("/ws").body(()).expect("the request of a test is valid")
+}
+
+/// A service that accepts every handshake with a handler, beneath the layer.
+#[cfg(feature = "ws-upgrade-testing")]
+fn app<H, Fut>(layer: &WsUpgradeLayer, handler: H) -> donjon::ws_upgrade::WsUpgrade<donjon::ws_upgrade::WsService<H>>
+where
+    H: FnOnce(WsSocket) -> Fut + Clone + Send + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    tower::Layer::layer(layer, donjon::ws_upgrade::WsService::new(handler))
 }
 
 /// The Close frame with which the peer ends, whatever comes before.
