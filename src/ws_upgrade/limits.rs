@@ -130,7 +130,7 @@ impl Limits {
         /// The longest head of a frame ([RFC 6455 §5.2](https://www.rfc-editor.org/rfc/rfc6455#section-5.2)).
         const FRAME_HEAD: usize = 14;
         /// What the codec holds to read into. It is left with fragments and control frames.
-        const CODEC: usize = 512;
+        const CODEC: usize = 256;
         WebSocketConfig::default()
             .read_buffer_size(CODEC)
             .write_buffer_size(GATHER)

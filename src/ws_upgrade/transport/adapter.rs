@@ -30,7 +30,8 @@ use crate::ws_upgrade::{
 /// The most that is read at once.
 const AT_MOST: usize = 64 * 1024;
 
-pub(in crate::ws_upgrade) type Stream = WebSocketStream<Transport<TokioIo<Upgraded>>>;
+/// In a box, since it is handed from one to the other when the connection ends.
+pub(in crate::ws_upgrade) type Stream = Box<WebSocketStream<Transport<TokioIo<Upgraded>>>>;
 
 /// A connection whose frames are looked at on their way in, and the compressor for those on their way out, which pass.
 pub(in crate::ws_upgrade) struct Transport<T> {
