@@ -1,10 +1,13 @@
 //! `ConditionalCache`, driven from outside.
 
+mod alone;
 mod bodies;
+mod codings;
 mod contract;
 mod not_modified;
 mod oracle;
 mod policy;
+mod version;
 
 use std::convert::Infallible;
 

@@ -2,34 +2,34 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode, header, response::Parts};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header, response::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
-use super::{
-    body::ResponseBody,
-    config::Config,
-    entity_tag::{EntityTag, Strength},
-    hold::{Hold, Outcome},
-    http_date,
-    policy::{CacheDirectives, Candidates, Decision, Subject},
-    precondition::{self, Evaluation, Preconditions},
-    tagging::{self, Tagging},
-    validators::Current,
-};
-use crate::core::{
-    LayerBody, Principal,
-    header::{add_vary, remove_content, remove_representation},
-    trace::event,
+use crate::{
+    conditional_cache::{
+        asked::Asked,
+        body::ResponseBody,
+        cache_policy::{Reading, Writer},
+        entity_tag::{EntityTag, Strength},
+        hold::{Hold, Outcome},
+        precondition::{self, Evaluation, Preconditions},
+        tagging::{self, Tagger, Tagging},
+        validators::Current,
+    },
+    core::{
+        LayerBody,
+        header::{remove_content, remove_representation},
+        trace::event,
+    },
 };
 
 pin_project! {
-    /// The future of [`ConditionalCache`](super::ConditionalCache).
+    /// The future of [`ConditionalCache`](super::super::ConditionalCache) and of [`Precondition`](super::Precondition).
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F, B>
     where
@@ -43,15 +43,14 @@ pin_project! {
 }
 
 /// What is kept of a request to judge its response.
-pub(super) struct Plan {
-    pub(super) head: bool,
-    pub(super) preconditions: Option<Box<Preconditions>>,
-    pub(super) candidates: Candidates,
-    pub(super) authorization: bool,
-    pub(super) cookie: bool,
-    pub(super) principal: bool,
-    pub(super) may_be_coded: bool,
-    pub(super) config: Arc<Config>,
+pub(in crate::conditional_cache) struct Plan {
+    head: bool,
+    may_be_coded: bool,
+    tagger: Tagger,
+    /// In a box: as small as can be, since it waits beside every request.
+    preconditions: Option<Box<Preconditions>>,
+    /// `None` where no policy is written.
+    reading: Option<Reading>,
 }
 
 /// A response whose content is awaited. In a box, so that the future of those that are not stays small.
@@ -64,7 +63,7 @@ struct Holding<B: Body> {
 
 impl<F, B: Body> ResponseFuture<F, B> {
     #[inline]
-    pub(super) fn new(inner: F, plan: Option<Plan>) -> Self {
+    pub(in crate::conditional_cache) fn new(inner: F, plan: Option<Plan>) -> Self {
         Self { inner, plan, holding: None }
     }
 }
@@ -119,45 +118,57 @@ fn poll_holding<B: Body>(slot: &mut Option<Box<Holding<B>>>, cx: &mut Context<'_
 }
 
 impl Plan {
+    /// Only GET and HEAD: after any other method the work is done, and no condition can undo it.
+    #[inline]
+    pub(in crate::conditional_cache) fn of<B>(request: &Request<B>, tagger: Tagger, writer: Option<&Writer>) -> Option<Self> {
+        let head = match *request.method() {
+            Method::GET => false,
+            Method::HEAD => true,
+            _ => return None,
+        };
+        let asked = Asked::from_headers(request.headers());
+        Some(Self {
+            head,
+            may_be_coded: asked.coding,
+            tagger,
+            preconditions: asked.conditional.then(|| Box::new(Preconditions::from_headers(request.headers()))),
+            reading: writer.map(|writer| Reading::of(writer, request, &asked)),
+        })
+    }
+
     /// Whether the response is sent as it is: nothing has to be evaluated, and what the handler said is all there is to say. The common
     /// case, and the one that must cost next to nothing.
     #[inline]
     fn leaves<B>(&self, response: &Response<B>) -> bool {
-        self.preconditions.is_none() && says_all(response.headers())
+        self.preconditions.is_none() && self.says_all(response.headers())
+    }
+
+    /// Whether the handler has said what the response is known by, and how long it may be kept if that is to be said. One pass is
+    /// quicker than to look up two.
+    #[inline]
+    fn says_all(&self, headers: &HeaderMap) -> bool {
+        let (mut kept, mut known) = (self.reading.is_none(), false);
+        for name in headers.keys() {
+            match *name {
+                header::CACHE_CONTROL => kept = true,
+                header::ETAG => known = true,
+                _ => {}
+            }
+        }
+        kept && known
     }
 
     /// Writes the policy, and tells whether the content is to be held back for a tag.
     fn prepare<B: Body>(&self, response: &mut Response<B>) -> Tagging {
-        if says_all(response.headers()) {
+        if self.says_all(response.headers()) {
             return Tagging::Keep;
         }
-        self.write_policy(response);
-        match tagging::decide(self.config.entity_tags, self.may_be_coded, response.status(), response.headers()) {
-            Tagging::Generate(_) if !Hold::fits(response.body(), self.config.max_buffered) => Tagging::Keep,
+        if let Some(reading) = &self.reading {
+            reading.write(response);
+        }
+        match tagging::decide(self.tagger.setting, self.may_be_coded, response.status(), response.headers()) {
+            Tagging::Generate(_) if !Hold::fits(response.body(), self.tagger.limit) => Tagging::Keep,
             decided => decided,
-        }
-    }
-
-    fn write_policy<B>(&self, response: &mut Response<B>) {
-        let extensions = response.extensions();
-        let for_one = self.authorization || self.principal || extensions.get::<Principal>().is_some();
-        let own = extensions.get::<CacheDirectives>();
-        let subject = Subject { status: response.status(), headers: response.headers(), own, for_one };
-        let Decision::Write { rendered, made_private } = self.config.policy.decide(self.candidates, &subject) else { return };
-        let headers = response.headers_mut();
-        if let Some(value) = &rendered.cache_control {
-            headers.insert(header::CACHE_CONTROL, value.clone());
-        }
-        if let Some(expiry) = rendered.expires.and_then(|after| self.config.clock.now().checked_add(after)) {
-            headers.insert(header::EXPIRES, http_date::render(expiry));
-        }
-        // A browser keeps a private answer too, and the next person at it must not get it without asking.
-        if made_private && rendered.reusable {
-            for (name, present) in [(header::AUTHORIZATION, self.authorization), (header::COOKIE, self.cookie)] {
-                if present {
-                    add_vary(headers, &[name]);
-                }
-            }
         }
     }
 
@@ -176,24 +187,10 @@ impl Plan {
     }
 }
 
-/// Whether the handler has said both how long the response may be kept and what it is known by. One pass is quicker than to look up two.
-#[inline]
-fn says_all(headers: &HeaderMap) -> bool {
-    let (mut kept, mut known) = (false, false);
-    for name in headers.keys() {
-        match *name {
-            header::CACHE_CONTROL => kept = true,
-            header::ETAG => known = true,
-            _ => {}
-        }
-    }
-    kept && known
-}
-
 impl<B: Body> Holding<B> {
     fn boxed(plan: Plan, response: Response<B>, strength: Strength) -> Box<Self> {
         let (parts, body) = response.into_parts();
-        let hold = Hold::new(body, plan.config.max_buffered);
+        let hold = Hold::new(body, plan.tagger.limit);
         Box::new(Self { plan, parts, strength, hold })
     }
 

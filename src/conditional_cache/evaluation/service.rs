@@ -1,0 +1,41 @@
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::future::{Plan, ResponseFuture};
+use crate::conditional_cache::{body::ResponseBody, tagging::Tagger};
+
+/// The service that [`PreconditionLayer`](super::PreconditionLayer) makes.
+#[derive(Clone, Debug)]
+pub struct Precondition<S> {
+    inner: S,
+    tagger: Tagger,
+}
+
+impl<S> Precondition<S> {
+    pub(super) fn new(inner: S, tagger: Tagger) -> Self {
+        Self { inner, tagger }
+    }
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Precondition<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ResBody: Body<Data: From<Bytes>>,
+{
+    type Response = Response<ResponseBody<ResBody>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, ResBody>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let plan = Plan::of(&request, self.tagger, None);
+        ResponseFuture::new(self.inner.call(request), plan)
+    }
+}
