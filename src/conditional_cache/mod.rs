@@ -18,8 +18,13 @@
 //!    writes.
 //! 7. HEAD has no content to hash. It is answered with the handler's validators; a tag is made only where the content is still there, as
 //!    for a GET handler of axum, which strips it further out.
-//! 8. `Cache-Control` and `Expires` are written on answers to GET and HEAD that have none, by [`CachePolicy`]
-//!    ([RFC 9111 §5.2](https://www.rfc-editor.org/rfc/rfc9111#section-5.2)).
+//! 8. `Cache-Control`, `Expires` and `Vary` are written on answers to GET and HEAD that do not speak of caching, by [`CachePolicy`]
+//!    ([RFC 9111 §5.2](https://www.rfc-editor.org/rfc/rfc9111#section-5.2)), and so are fields for one kind of cache such as
+//!    `CDN-Cache-Control` ([RFC 9213](https://www.rfc-editor.org/rfc/rfc9213)).
+//! 9. What has a [`Version`] that is known beforehand need not be made to answer 304: a handler asks [`Version::respond`], or
+//!    [`FromVersionLayer`] stands before it.
+//!
+//! [`PreconditionLayer`] is rules 1 to 7 alone, [`CachePolicyLayer`] rule 8.
 //!
 //! # Example
 //!
