@@ -2,9 +2,14 @@
 
 mod bodies;
 mod contract;
+mod fresh;
 mod not_modified;
 mod oracle;
 mod policy;
+mod ranges;
+mod wire;
+#[cfg(feature = "axum")]
+mod writes;
 
 use std::convert::Infallible;
 
