@@ -88,11 +88,13 @@
 //!
 //! `conditional-cache`.
 
+mod asked;
 mod body;
 mod cache_control;
-mod config;
+mod cache_policy;
 mod entity_tag;
-mod future;
+mod evaluation;
+mod from_version;
 mod hold;
 mod http_date;
 mod if_range;
@@ -104,12 +106,15 @@ mod range;
 mod service;
 mod tagging;
 mod validators;
+mod version;
 
 pub use self::{
     body::ResponseBody,
     cache_control::CacheControl,
+    cache_policy::{CachePolicyFuture, CachePolicyLayer, CachePolicyService},
     entity_tag::{EntityTag, EntityTagError},
-    future::ResponseFuture,
+    evaluation::{Precondition, PreconditionLayer, ResponseFuture},
+    from_version::{FromVersion, FromVersionFuture, FromVersionLayer},
     layer::ConditionalCacheLayer,
     policy::{CacheDirectives, CachePolicy, CachePolicyBuilder, CacheRule, PolicyError, PolicyErrorKind},
     precondition::{Evaluation, Preconditions},
@@ -117,6 +122,7 @@ pub use self::{
     service::ConditionalCache,
     tagging::EntityTags,
     validators::Validators,
+    version::Version,
 };
 
 /// What the fuzz targets call: each parser of bytes from outside, with what must hold of its result.

@@ -6,10 +6,12 @@ use http_body::Body;
 
 use super::{
     body::ResponseBody,
-    range::{ByteRanges, Multipart, Segment, Selection, content_range},
+    precondition::Preconditions,
+    range::{ByteRanges, Multipart, Ranges, Segment, Selection, content_range},
+    validators::Current,
 };
 use crate::core::{
-    LayerBody, Problem,
+    Clock as _, LayerBody, Problem, SharedClock, SystemClock,
     header::{contains_token, only, parameters, remove_representation},
     trace::event,
 };
@@ -17,6 +19,52 @@ use crate::core::{
 /// Of what is sent, not of the representation, so no longer true of a part.
 const OF_THE_CONTENT: [HeaderName; 3] =
     [HeaderName::from_static("content-digest"), HeaderName::from_static("content-md5"), header::TRAILER];
+
+/// Whether parts are served, and what time it is then: the system's if no clock was given.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cutter {
+    pub(super) setting: Ranges,
+    pub(super) clock: Option<SharedClock>,
+}
+
+impl Cutter {
+    /// What is wanted by a GET that has these fields, a `Range` among them.
+    pub(super) fn wanted(&self, headers: &HeaderMap) -> Option<Wanted> {
+        let ranges = ByteRanges::from_headers(headers).filter(|_| self.setting != Ranges::Off)?;
+        Some(Wanted { ranges, is_conditional: headers.contains_key(header::IF_RANGE), clock: self.clock.clone() })
+    }
+}
+
+/// What is kept of a request for a part, to cut its response.
+pub(super) struct Wanted {
+    ranges: ByteRanges,
+    is_conditional: bool,
+    clock: Option<SharedClock>,
+}
+
+impl Wanted {
+    /// Whether there is an `If-Range`.
+    pub(super) fn is_conditional(&self) -> bool {
+        self.is_conditional
+    }
+
+    /// The answer where there is a 200 of this length.
+    pub(super) fn answer<B>(
+        &self,
+        preconditions: Option<&Preconditions>,
+        length: u64,
+        response: Response<ResponseBody<B>>,
+    ) -> Response<ResponseBody<B>>
+    where
+        B: Body<Data: From<Bytes>>,
+    {
+        let now = || self.clock.as_ref().map_or_else(|| SystemClock.now(), SharedClock::now);
+        let current = Current::from_headers(response.headers());
+        let applies =
+            !self.is_conditional || preconditions.is_none_or(|preconditions| preconditions.range_applies(current, now()));
+        if applies { answer(&self.ranges, length, response) } else { response }
+    }
+}
 
 /// How long the content of a 200 is, if it is known and a part of it may be sent.
 ///
@@ -42,8 +90,8 @@ fn is_multipart(headers: &HeaderMap) -> bool {
     parameters(content_type).0.eq_ignore_ascii_case(b"multipart/byteranges")
 }
 
-/// The part that is asked for of a 200 of this length.
-pub(super) fn answer<B>(ranges: &ByteRanges, length: u64, response: Response<ResponseBody<B>>) -> Response<ResponseBody<B>>
+/// The part of a 200 of this length.
+fn answer<B>(ranges: &ByteRanges, length: u64, response: Response<ResponseBody<B>>) -> Response<ResponseBody<B>>
 where
     B: Body<Data: From<Bytes>>,
 {

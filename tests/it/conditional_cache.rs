@@ -1,12 +1,15 @@
 //! `ConditionalCache`, driven from outside.
 
+mod alone;
 mod bodies;
+mod codings;
 mod contract;
 mod fresh;
 mod not_modified;
 mod oracle;
 mod policy;
 mod ranges;
+mod version;
 mod wire;
 #[cfg(feature = "axum")]
 mod writes;
