@@ -9,8 +9,10 @@ use super::tagging::accepts_coding;
 pub(super) struct Asked {
     pub(super) authorization: bool,
     pub(super) cookie: bool,
-    /// Whether there are preconditions.
+    /// Whether there are preconditions other than If-Range, which means nothing without a range (RFC 9110 §13.1.5).
     pub(super) conditional: bool,
+    /// Whether a part is wanted.
+    pub(super) ranged: bool,
     /// Whether the client takes the content in another coding than as it is.
     pub(super) coding: bool,
 }
@@ -27,6 +29,7 @@ impl Asked {
                 header::IF_MATCH | header::IF_NONE_MATCH | header::IF_MODIFIED_SINCE | header::IF_UNMODIFIED_SINCE => {
                     asked.conditional = true;
                 }
+                header::RANGE => asked.ranged = true,
                 _ => {}
             }
         }
@@ -48,6 +51,8 @@ mod tests {
             ("credentials", &[("authorization", "Bearer x")], Asked { authorization: true, ..none }),
             ("a cookie", &[("cookie", "a=b")], Asked { cookie: true, ..none }),
             ("a precondition", &[("if-modified-since", "x")], Asked { conditional: true, ..none }),
+            ("a range", &[("range", "x")], Asked { ranged: true, ..none }),
+            ("a condition of a range", &[("if-range", "x")], none),
             ("a coding", &[("accept-encoding", "gzip")], Asked { coding: true, ..none }),
             (
                 "in any of the lines",

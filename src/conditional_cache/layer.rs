@@ -2,13 +2,15 @@ use tower_layer::Layer;
 
 use super::{
     cache_policy::Writer,
+    partial::Cutter,
     policy::CachePolicy,
+    range::Ranges,
     service::ConditionalCache,
     tagging::{EntityTags, Tagger},
 };
-use crate::core::Clock;
+use crate::core::{Clock, SharedClock};
 
-/// Answers conditional requests, tags responses and writes their `Cache-Control`. See the [module](self::super) for the rules.
+/// Answers conditional and range requests, tags responses and writes their `Cache-Control`. See the [module](self::super) for the rules.
 ///
 /// It is a [`CachePolicyLayer`](super::CachePolicyLayer) within a [`PreconditionLayer`](super::PreconditionLayer), in one service that
 /// reads each request once. Cloning is a reference count.
@@ -17,6 +19,7 @@ use crate::core::Clock;
 pub struct ConditionalCacheLayer {
     writer: Writer,
     tagger: Tagger,
+    cutter: Cutter,
 }
 
 impl ConditionalCacheLayer {
@@ -31,9 +34,11 @@ impl ConditionalCacheLayer {
         self
     }
 
-    /// Sets the clock from which `Expires` is told; the system's if none is given.
+    /// Sets the clock from which `Expires` is told and the dates of `If-Range` are judged; the system's if none is given.
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.writer.set_clock(clock);
+        let clock = SharedClock::new(clock);
+        self.writer.set_clock(clock.clone());
+        self.cutter.clock = Some(clock);
         self
     }
 
@@ -51,12 +56,18 @@ impl ConditionalCacheLayer {
         self.tagger.setting = setting;
         self
     }
+
+    /// Sets whether requests for a part of a response are answered by the layer.
+    pub fn ranges(mut self, setting: Ranges) -> Self {
+        self.cutter.setting = setting;
+        self
+    }
 }
 
 impl<S> Layer<S> for ConditionalCacheLayer {
     type Service = ConditionalCache<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ConditionalCache::new(inner, self.writer.clone(), self.tagger)
+        ConditionalCache::new(inner, self.writer.clone(), self.tagger, self.cutter.clone())
     }
 }

@@ -9,6 +9,7 @@ use super::{
     body::ResponseBody,
     cache_policy::Writer,
     evaluation::{Plan, ResponseFuture},
+    partial::Cutter,
     tagging::Tagger,
 };
 
@@ -18,11 +19,12 @@ pub struct ConditionalCache<S> {
     inner: S,
     writer: Writer,
     tagger: Tagger,
+    cutter: Cutter,
 }
 
 impl<S> ConditionalCache<S> {
-    pub(super) fn new(inner: S, writer: Writer, tagger: Tagger) -> Self {
-        Self { inner, writer, tagger }
+    pub(super) fn new(inner: S, writer: Writer, tagger: Tagger, cutter: Cutter) -> Self {
+        Self { inner, writer, tagger, cutter }
     }
 }
 
@@ -40,7 +42,7 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let plan = Plan::of(&request, self.tagger, Some(&self.writer));
+        let plan = Plan::of(&request, self.tagger, &self.cutter, Some(&self.writer));
         ResponseFuture::new(self.inner.call(request), plan)
     }
 }

@@ -4,10 +4,15 @@ mod alone;
 mod bodies;
 mod codings;
 mod contract;
+mod fresh;
 mod not_modified;
 mod oracle;
 mod policy;
+mod ranges;
 mod version;
+mod wire;
+#[cfg(feature = "axum")]
+mod writes;
 
 use std::convert::Infallible;
 

@@ -1,7 +1,10 @@
 use tower_layer::Layer;
 
 use super::{service::CachePolicyService, writing::Writer};
-use crate::{conditional_cache::policy::CachePolicy, core::Clock};
+use crate::{
+    conditional_cache::policy::CachePolicy,
+    core::{Clock, SharedClock},
+};
 
 /// Writes `Cache-Control`, `Expires`, `Vary` and the targeted fields on answers to GET and HEAD, by a [`CachePolicy`], and nothing else:
 /// no tags, no conditions, and the body is the inner service's own.
@@ -45,7 +48,7 @@ impl CachePolicyLayer {
 
     /// Sets the clock from which `Expires` is told; the system's if none is given.
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.writer.set_clock(clock);
+        self.writer.set_clock(SharedClock::new(clock));
         self
     }
 }

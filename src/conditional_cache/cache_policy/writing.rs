@@ -30,8 +30,8 @@ impl Writer {
         self.settings_mut().policy = policy;
     }
 
-    pub(in crate::conditional_cache) fn set_clock(&mut self, clock: impl Clock) {
-        self.settings_mut().clock = SharedClock::new(clock);
+    pub(in crate::conditional_cache) fn set_clock(&mut self, clock: SharedClock) {
+        self.settings_mut().clock = clock;
     }
 
     fn settings_mut(&mut self) -> &mut Settings {

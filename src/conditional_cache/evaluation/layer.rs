@@ -1,9 +1,16 @@
 use tower_layer::Layer;
 
 use super::service::Precondition;
-use crate::conditional_cache::tagging::{EntityTags, Tagger};
+use crate::{
+    conditional_cache::{
+        partial::Cutter,
+        range::Ranges,
+        tagging::{EntityTags, Tagger},
+    },
+    core::{Clock, SharedClock},
+};
 
-/// Tags responses and answers conditional requests, and writes no `Cache-Control`.
+/// Tags responses and answers conditional and range requests, and writes no `Cache-Control`.
 ///
 /// [`ConditionalCacheLayer`](super::super::ConditionalCacheLayer) does the same and more. This one is for an app that has its policies
 /// elsewhere, and for one route within it.
@@ -29,6 +36,7 @@ use crate::conditional_cache::tagging::{EntityTags, Tagger};
 #[must_use]
 pub struct PreconditionLayer {
     tagger: Tagger,
+    cutter: Cutter,
 }
 
 impl PreconditionLayer {
@@ -49,12 +57,24 @@ impl PreconditionLayer {
         self.tagger.setting = setting;
         self
     }
+
+    /// Sets whether requests for a part of a response are answered by the layer.
+    pub fn ranges(mut self, setting: Ranges) -> Self {
+        self.cutter.setting = setting;
+        self
+    }
+
+    /// Sets the clock by which the dates of `If-Range` are judged; the system's if none is given.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.cutter.clock = Some(SharedClock::new(clock));
+        self
+    }
 }
 
 impl<S> Layer<S> for PreconditionLayer {
     type Service = Precondition<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Precondition::new(inner, self.tagger)
+        Precondition::new(inner, self.tagger, self.cutter.clone())
     }
 }

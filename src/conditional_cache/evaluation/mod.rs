@@ -1,4 +1,4 @@
-//! Makes entity tags and answers conditional requests, and writes nothing about caching: see [`PreconditionLayer`].
+//! Makes entity tags and answers conditional and range requests, and writes nothing about caching: see [`PreconditionLayer`].
 
 mod future;
 mod layer;

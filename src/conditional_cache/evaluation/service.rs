@@ -6,18 +6,19 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::future::{Plan, ResponseFuture};
-use crate::conditional_cache::{body::ResponseBody, tagging::Tagger};
+use crate::conditional_cache::{body::ResponseBody, partial::Cutter, tagging::Tagger};
 
 /// The service that [`PreconditionLayer`](super::PreconditionLayer) makes.
 #[derive(Clone, Debug)]
 pub struct Precondition<S> {
     inner: S,
     tagger: Tagger,
+    cutter: Cutter,
 }
 
 impl<S> Precondition<S> {
-    pub(super) fn new(inner: S, tagger: Tagger) -> Self {
-        Self { inner, tagger }
+    pub(super) fn new(inner: S, tagger: Tagger, cutter: Cutter) -> Self {
+        Self { inner, tagger, cutter }
     }
 }
 
@@ -35,7 +36,7 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let plan = Plan::of(&request, self.tagger, None);
+        let plan = Plan::of(&request, self.tagger, &self.cutter, None);
         ResponseFuture::new(self.inner.call(request), plan)
     }
 }

@@ -170,7 +170,7 @@ fn a_strong_version_locks() {
         let headers = headers(&[("accept-encoding", "gzip"), ("if-match", tag)]);
         let refused: Option<Response<donjon::LayerBody<Full<Bytes>>>> = version.answer(&Method::PUT, &headers);
         assert_eq!(refused.map(|answer| answer.status().as_u16()), expected, "{tag}");
-        let guarded = Preconditions::from_headers(&headers).guard(&Method::PUT, &version.validators(&headers));
+        let guarded = Preconditions::from_headers(&headers).check(&version.validators(&headers));
         assert_eq!(guarded.err().map(|problem| problem.status().as_u16()), expected, "{tag}");
     }
 }
