@@ -11,20 +11,28 @@
 //! 3. The tag is weak if the client accepts a content coding and the response has none, so that under a compressing layer the plain and
 //!    the compressed content are never strongly equal ([RFC 9110 §8.8.3.3](https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.3)).
 //! 4. `If-Match`, `If-Unmodified-Since`, `If-None-Match` and `If-Modified-Since` of GET and HEAD are evaluated on a 200, in the order of
-//!    [RFC 9110 §13.2.2](https://www.rfc-editor.org/rfc/rfc9110#section-13.2.2); the answer is the 200, a 304 or a 412.
+//!    [RFC 9110 §13.2.2](https://www.rfc-editor.org/rfc/rfc9110#section-13.2.2); the answer is the 200, a 304 or a 412. Any other answer
+//!    of the handler comes before them ([§13.2.1](https://www.rfc-editor.org/rfc/rfc9110#section-13.2.1)).
 //! 5. A 304 has no content and none of the fields that describe it
-//!    ([RFC 9110 §15.4.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5)).
-//! 6. Other methods pass untouched, for when their answer is there, their work is done. A handler asks [`Preconditions`] *before* it
-//!    writes.
-//! 7. HEAD has no content to hash. It is answered with the handler's validators; a tag is made only where the content is still there, as
+//!    ([RFC 9110 §15.4.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5)); neither it nor an answer to HEAD tells a length that is
+//!    not that of a GET ([§8.6](https://www.rfc-editor.org/rfc/rfc9110#section-8.6)).
+//! 6. A GET with `Range: bytes=…` gets its part of a 200 whose length is known: a 206, of `multipart/byteranges` for several parts, or a
+//!    416 ([RFC 9110 §14](https://www.rfc-editor.org/rfc/rfc9110#section-14)). `If-Range` is compared strongly; if it does not hold, the
+//!    whole is sent ([§13.1.5](https://www.rfc-editor.org/rfc/rfc9110#section-13.1.5)). A stream is skipped through, never buffered. A 206
+//!    or 416 of the handler's own passes, `Accept-Ranges: none` is heeded; see [`Ranges`].
+//! 7. Ranges that overlap or nearly touch become one. The whole is sent where ranges are malformed, more than 64, in no order, or would
+//!    come to more than it ([RFC 9110 §14.2](https://www.rfc-editor.org/rfc/rfc9110#section-14.2)), and for several parts of coded content.
+//! 8. Other methods pass untouched, for when their answer is there, their work is done. A handler asks [`Preconditions`] *before* it
+//!    writes: 412 if they fail, 428 if it demands them ([RFC 6585 §3](https://www.rfc-editor.org/rfc/rfc6585#section-3)).
+//! 9. HEAD has no content to hash. It is answered with the handler's validators; a tag is made only where the content is still there, as
 //!    for a GET handler of axum, which strips it further out.
-//! 8. `Cache-Control`, `Expires` and `Vary` are written on answers to GET and HEAD that do not speak of caching, by [`CachePolicy`]
-//!    ([RFC 9111 §5.2](https://www.rfc-editor.org/rfc/rfc9111#section-5.2)), and so are fields for one kind of cache such as
-//!    `CDN-Cache-Control` ([RFC 9213](https://www.rfc-editor.org/rfc/rfc9213)).
-//! 9. What has a [`Version`] that is known beforehand need not be made to answer 304: a handler asks [`Version::respond`], or
-//!    [`FromVersionLayer`] stands before it.
+//! 10. `Cache-Control`, `Expires` and `Vary` are written on answers to GET and HEAD that do not speak of caching, by [`CachePolicy`]
+//!     ([RFC 9111 §5.2](https://www.rfc-editor.org/rfc/rfc9111#section-5.2)), and so are fields for one kind of cache such as
+//!     `CDN-Cache-Control` ([RFC 9213](https://www.rfc-editor.org/rfc/rfc9213)).
+//! 11. What has a [`Version`] that is known beforehand need not be made to be answered by 304: a handler asks [`Version::respond`], or
+//!     [`FromVersionLayer`] stands before it.
 //!
-//! [`PreconditionLayer`] is rules 1 to 7 alone, [`CachePolicyLayer`] rule 8.
+//! [`PreconditionLayer`] is rules 1 to 9 alone, [`CachePolicyLayer`] rule 10.
 //!
 //! # Example
 //!
@@ -77,6 +85,10 @@
 //! `Cookie` where they may be reused without asking. Errors are `no-store`. A path that a router and a cache might read differently
 //! fits no rule. What the layer cannot see it cannot protect: a handler that tells readers apart by other means, such as a client's
 //! address, must say `private` itself.
+//!
+//! A part is cut out of what the handler makes, so a range at the end costs the handler all that comes before, and no client has to take it
+//! at the speed at which it is made. Where content is long and dear, the handler should seek by [`ByteRanges`] itself or say
+//! `Accept-Ranges: none`.
 //!
 //! A tag tells whether two contents are the same. Where that itself is a secret, answer with `no-store`, or set [`EntityTags::Off`].
 //!

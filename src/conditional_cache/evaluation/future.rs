@@ -266,7 +266,7 @@ impl Conditions {
     fn of<B>(request: &Request<B>, asked: &Asked, cutter: &Cutter) -> Option<Box<Self>> {
         // Only to GET does Range mean anything (§14.2).
         let is_ranged = asked.ranged && *request.method() == Method::GET;
-        let wanted = if is_ranged { cutter.wanted(request.headers()) } else { None };
+        let wanted = if is_ranged { cutter.wanted(request.headers(), asked) } else { None };
         let conditional = asked.conditional || wanted.as_ref().is_some_and(Wanted::is_conditional);
         let preconditions = conditional.then(|| Preconditions::from_headers(request.headers()));
         (preconditions.is_some() || wanted.is_some()).then(|| Box::new(Self { preconditions, wanted }))

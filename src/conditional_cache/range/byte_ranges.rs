@@ -162,7 +162,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::single_range_in_vec_init, reason = "a list of one range is what is meant")]
     fn fields() {
         use Selection::{Part, Parts, Unsatisfiable, Whole};
         for (name, value, length, expected) in [
