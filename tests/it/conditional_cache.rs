@@ -1,5 +1,7 @@
 //! `ConditionalCache`, driven from outside.
 
+#[cfg(feature = "conditional-cache-assets")]
+mod assets;
 mod bodies;
 mod contract;
 mod not_modified;
