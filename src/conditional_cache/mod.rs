@@ -11,15 +11,23 @@
 //! 3. The tag is weak if the client accepts a content coding and the response has none, so that under a compressing layer the plain and
 //!    the compressed content are never strongly equal ([RFC 9110 §8.8.3.3](https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.3)).
 //! 4. `If-Match`, `If-Unmodified-Since`, `If-None-Match` and `If-Modified-Since` of GET and HEAD are evaluated on a 200, in the order of
-//!    [RFC 9110 §13.2.2](https://www.rfc-editor.org/rfc/rfc9110#section-13.2.2); the answer is the 200, a 304 or a 412.
+//!    [RFC 9110 §13.2.2](https://www.rfc-editor.org/rfc/rfc9110#section-13.2.2); the answer is the 200, a 304 or a 412. Any other answer
+//!    of the handler comes before them ([§13.2.1](https://www.rfc-editor.org/rfc/rfc9110#section-13.2.1)).
 //! 5. A 304 has no content and none of the fields that describe it
-//!    ([RFC 9110 §15.4.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5)).
-//! 6. Other methods pass untouched, for when their answer is there, their work is done. A handler asks [`Preconditions`] *before* it
-//!    writes.
-//! 7. HEAD has no content to hash. It is answered with the handler's validators; a tag is made only where the content is still there, as
+//!    ([RFC 9110 §15.4.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5)); neither it nor an answer to HEAD tells a length that is
+//!    not that of a GET ([§8.6](https://www.rfc-editor.org/rfc/rfc9110#section-8.6)).
+//! 6. A GET with `Range: bytes=…` gets its part of a 200 whose length is known: a 206, of `multipart/byteranges` for several parts, or a
+//!    416 ([RFC 9110 §14](https://www.rfc-editor.org/rfc/rfc9110#section-14)). `If-Range` is compared strongly; if it does not hold, the
+//!    whole is sent ([§13.1.5](https://www.rfc-editor.org/rfc/rfc9110#section-13.1.5)). A stream is skipped through, never buffered. A 206
+//!    or 416 of the handler's own passes, `Accept-Ranges: none` is heeded; see [`Ranges`].
+//! 7. Ranges that overlap or nearly touch become one. The whole is sent where ranges are malformed, more than 64, in no order, or would
+//!    come to more than it ([RFC 9110 §14.2](https://www.rfc-editor.org/rfc/rfc9110#section-14.2)), and for several parts of coded content.
+//! 8. Other methods pass untouched, for when their answer is there, their work is done. A handler asks [`Preconditions`] *before* it
+//!    writes: 412 if they fail, 428 if it demands them ([RFC 6585 §3](https://www.rfc-editor.org/rfc/rfc6585#section-3)).
+//! 9. HEAD has no content to hash. It is answered with the handler's validators; a tag is made only where the content is still there, as
 //!    for a GET handler of axum, which strips it further out.
-//! 8. `Cache-Control` and `Expires` are written on answers to GET and HEAD that have none, by [`CachePolicy`]
-//!    ([RFC 9111 §5.2](https://www.rfc-editor.org/rfc/rfc9111#section-5.2)).
+//! 10. `Cache-Control` and `Expires` are written on answers to GET and HEAD that have none, by [`CachePolicy`]
+//!     ([RFC 9111 §5.2](https://www.rfc-editor.org/rfc/rfc9111#section-5.2)).
 //!
 //! # Example
 //!
@@ -73,6 +81,10 @@
 //! fits no rule. What the layer cannot see it cannot protect: a handler that tells readers apart by other means, such as a client's
 //! address, must say `private` itself.
 //!
+//! A part is cut out of what the handler makes, so a range at the end costs the handler all that comes before, and no client has to take it
+//! at the speed at which it is made. Where content is long and dear, the handler should seek by [`ByteRanges`] itself or say
+//! `Accept-Ranges: none`.
+//!
 //! A tag tells whether two contents are the same. Where that itself is a secret, answer with `no-store`, or set [`EntityTags::Off`].
 //!
 //! A stranger's answer is as public as its rule says, and has no `Vary`: a page that looks different for callers who are logged in must
@@ -88,21 +100,27 @@
 //!
 //! `conditional-cache`.
 
+mod asked;
 #[cfg(feature = "conditional-cache-assets")]
 mod assets;
 mod body;
 mod cache_control;
-mod config;
+mod cache_policy;
 mod entity_tag;
-mod future;
+mod evaluation;
+mod from_version;
 mod hold;
 mod http_date;
+mod if_range;
 mod layer;
+mod partial;
 mod policy;
 mod precondition;
+mod range;
 mod service;
 mod tagging;
 mod validators;
+mod version;
 
 #[cfg(feature = "conditional-cache-assets")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conditional-cache-assets")))]
@@ -112,14 +130,18 @@ pub use self::assets::{
 pub use self::{
     body::ResponseBody,
     cache_control::CacheControl,
+    cache_policy::{CachePolicyFuture, CachePolicyLayer, CachePolicyService},
     entity_tag::{EntityTag, EntityTagError},
-    future::ResponseFuture,
+    evaluation::{Precondition, PreconditionLayer, ResponseFuture},
+    from_version::{FromVersion, FromVersionFuture, FromVersionLayer},
     layer::ConditionalCacheLayer,
     policy::{CacheDirectives, CachePolicy, CachePolicyBuilder, CacheRule, PolicyError, PolicyErrorKind},
     precondition::{Evaluation, Preconditions},
+    range::{ByteRanges, Ranges, Selection},
     service::ConditionalCache,
     tagging::EntityTags,
     validators::Validators,
+    version::Version,
 };
 
 /// What the fuzz targets call: each parser of bytes from outside, with what must hold of its result.
@@ -128,7 +150,9 @@ pub use self::{
 pub mod fuzzing {
     use http::{HeaderMap, HeaderValue, Method, header};
 
-    use super::{CacheControl, EntityTag, Evaluation, Preconditions, Validators, entity_tag, http_date, policy};
+    use super::{
+        ByteRanges, CacheControl, EntityTag, Evaluation, Preconditions, Selection, Validators, entity_tag, http_date, policy,
+    };
 
     /// What is read as a tag is a tag when read alone, and lists hold no more tags than quotes.
     pub fn entity_tag(data: &[u8]) {
@@ -151,6 +175,20 @@ pub mod fuzzing {
         if let Some(time) = http_date::parse(data) {
             assert_eq!(http_date::parse(http_date::render(time).as_bytes()), Some(time));
         }
+    }
+
+    /// A length in eight bytes, then the value of a `Range`. What is selected lies within the content, in order, and is not empty.
+    pub fn ranges(data: &[u8]) {
+        let Some((length, value)) = data.split_first_chunk() else { return };
+        let length = u64::from_be_bytes(*length);
+        let Some(ranges) = ByteRanges::parse(value) else { return };
+        let parts = match ranges.select(length) {
+            Selection::Part(part) => vec![part],
+            Selection::Parts(parts) => parts,
+            Selection::Whole | Selection::Unsatisfiable => return,
+        };
+        assert!(parts.iter().all(|part| part.start < part.end && part.end <= length));
+        assert!(parts.iter().zip(parts.iter().skip(1)).all(|(one, next)| one.end < next.start));
     }
 
     /// A pattern and a path, apart by a line feed.

@@ -1,6 +1,6 @@
 //! What a request for an asset gets.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Method, header};
 
@@ -9,11 +9,15 @@ use super::{
     coding::{Choice, Coding, choose},
     name::requested,
 };
-use crate::conditional_cache::{
-    entity_tag::TagRef,
-    precondition::{Evaluation, Preconditions},
-    tagging::accepts_coding,
-    validators::Current,
+use crate::{
+    conditional_cache::{
+        entity_tag::TagRef,
+        precondition::{Evaluation, Preconditions},
+        range::{ByteRanges, Selection, content_range},
+        tagging::accepts_coding,
+        validators::Current,
+    },
+    core::SharedClock,
 };
 
 /// The decision.
@@ -27,6 +31,8 @@ pub(super) enum Answer {
     NotAcceptable,
     PreconditionFailed,
     NotModified(Selected),
+    /// 416, and how long the content is.
+    Unsatisfiable(u64),
     Content(Selected),
 }
 
@@ -47,10 +53,20 @@ pub(super) struct Selected {
     /// Whether somebody further out may code the content.
     may_be_coded: bool,
     freshness: Freshness,
+    /// What of it, if not all.
+    part: Option<Range<u64>>,
 }
 
-/// Decides by the path beneath the mount. `immutable` is what a hashed name is good for.
-pub(super) fn decide(method: &Method, path: &str, headers: &HeaderMap, catalogue: &Catalogue, immutable: Freshness) -> Answer {
+/// What does not depend on the request.
+#[derive(Debug)]
+pub(super) struct Terms<'a> {
+    /// What a hashed name is good for.
+    pub(super) by_content: Freshness,
+    pub(super) clock: &'a SharedClock,
+}
+
+/// Decides by the path beneath the mount.
+pub(super) fn decide(method: &Method, path: &str, headers: &HeaderMap, catalogue: &Catalogue, terms: &Terms<'_>) -> Answer {
     let Some(name) = requested(path) else { return Answer::NotFound };
     let Some((asset, named)) = catalogue.find(&name) else { return Answer::NotFound };
     if !matches!(*method, Method::GET | Method::HEAD) {
@@ -61,17 +77,32 @@ pub(super) fn decide(method: &Method, path: &str, headers: &HeaderMap, catalogue
         Choice::Coded(coding) => Some(coding),
         Choice::None => return Answer::NotAcceptable,
     };
-    let selected = Selected {
+    let mut selected = Selected {
         asset: Arc::clone(asset),
         coding,
         may_be_coded: coding.is_none() && may_be_coded(&asset.content_type, headers),
-        freshness: if named == Named::ByContent { immutable } else { Freshness::Revalidate },
+        freshness: if named == Named::ByContent { terms.by_content } else { Freshness::Revalidate },
+        part: None,
     };
-    match Preconditions::from_headers(headers).judge(method, selected.validators()) {
-        Evaluation::Proceed => Answer::Content(selected),
-        Evaluation::NotModified => Answer::NotModified(selected),
-        Evaluation::PreconditionFailed => Answer::PreconditionFailed,
+    let preconditions = Preconditions::from_headers(headers);
+    match preconditions.judge(method, selected.validators()) {
+        Evaluation::Proceed => {}
+        Evaluation::NotModified => return Answer::NotModified(selected),
+        Evaluation::PreconditionFailed => return Answer::PreconditionFailed,
     }
+    // Step 5 of RFC 9110 §13.2.2.
+    if let Some(ranges) = ByteRanges::from_headers(headers).filter(|_| *method == Method::GET)
+        && preconditions.range_applies(selected.validators(), terms.clock.now())
+    {
+        let length = selected.representation().content.length();
+        match ranges.select(length) {
+            Selection::Part(part) => selected.part = Some(part),
+            Selection::Unsatisfiable => return Answer::Unsatisfiable(length),
+            // A layer around the service makes several parts of the whole.
+            Selection::Whole | Selection::Parts(_) => {}
+        }
+    }
+    Answer::Content(selected)
 }
 
 /// Whether a compressing layer may send something else than the file: then the tag must be weak, or the two would be taken for equal byte
@@ -85,6 +116,11 @@ fn may_be_coded(content_type: &HeaderValue, headers: &HeaderMap) -> bool {
 impl Selected {
     pub(super) fn representation(&self) -> &Representation {
         self.asset.representation(self.coding)
+    }
+
+    /// What of the content is sent, if not all.
+    pub(super) fn part(&self) -> Option<Range<u64>> {
+        self.part.clone()
     }
 
     fn tag(&self) -> &HeaderValue {
@@ -118,7 +154,18 @@ impl Selected {
     /// What describes the content.
     pub(super) fn write_content(&self, headers: &mut HeaderMap) {
         headers.insert(header::CONTENT_TYPE, self.asset.content_type.clone());
-        headers.insert(header::CONTENT_LENGTH, self.representation().length.clone());
+        let Representation { length, content, .. } = self.representation();
+        headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        match &self.part {
+            None => drop(headers.insert(header::CONTENT_LENGTH, length.clone())),
+            Some(part) => {
+                headers.insert(header::CONTENT_LENGTH, part.end.saturating_sub(part.start).into());
+                // Digits and what stands between them.
+                if let Ok(value) = HeaderValue::try_from(content_range(part, content.length())) {
+                    headers.insert(header::CONTENT_RANGE, value);
+                }
+            }
+        }
         if let Some((_, date)) = &self.asset.last_modified {
             headers.insert(header::LAST_MODIFIED, date.clone());
         }

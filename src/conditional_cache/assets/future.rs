@@ -3,11 +3,13 @@ use std::{
     fmt,
     future::Future,
     io,
+    ops::Range,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use tokio::task::JoinHandle;
 
@@ -48,6 +50,14 @@ impl AssetFuture {
                 response
             }
             Answer::PreconditionFailed => refusal(precondition::refusal()),
+            Answer::Unsatisfiable(length) => {
+                let mut response = refusal(Problem::new(StatusCode::RANGE_NOT_SATISFIABLE));
+                response.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+                if let Ok(value) = HeaderValue::try_from(format!("bytes */{length}")) {
+                    response.headers_mut().insert(header::CONTENT_RANGE, value);
+                }
+                response
+            }
             Answer::NotModified(selected) => not_modified(&selected),
             Answer::Content(selected) => return Self::content(&selected, *method == Method::HEAD),
         };
@@ -55,18 +65,18 @@ impl AssetFuture {
     }
 
     fn content(selected: &Selected, head: bool) -> Self {
-        let mut headers = HeaderMap::with_capacity(8);
+        let mut headers = HeaderMap::with_capacity(12);
         selected.write_validators(&mut headers);
         selected.write_content(&mut headers);
         Self(match &selected.representation().content {
             Content::Held(bytes) => {
-                let body = if head { LayerBody::empty() } else { LayerBody::full(bytes.clone()) };
+                let body = if head { LayerBody::empty() } else { LayerBody::full(slice(bytes, selected.part())) };
                 State::Done(Some(with(headers, body)))
             }
             // HEAD too: it must not promise what GET cannot give.
             Content::OnDisk { path, stamp } => {
-                let (path, stamp) = (Arc::clone(path), *stamp);
-                match blocking(move || OpenFile::open(&path, stamp)) {
+                let (path, stamp, part) = (Arc::clone(path), *stamp, selected.part());
+                match blocking(move || OpenFile::open(&path, stamp, part)) {
                     Ok(file) => State::Opening { file, headers, head },
                     Err(error) => State::Done(Some(unreadable(&error))),
                 }
@@ -119,8 +129,19 @@ fn not_modified(selected: &Selected) -> Answered {
     response
 }
 
+/// The part, which was selected within the length.
+fn slice(bytes: &Bytes, part: Option<Range<u64>>) -> Bytes {
+    let Some(part) = part else { return bytes.clone() };
+    let at = |position: u64| usize::try_from(position).map_or(bytes.len(), |position| position.min(bytes.len()));
+    bytes.slice(at(part.start)..at(part.end).max(at(part.start)))
+}
+
+/// A 206 if the fields speak of a part.
 fn with(headers: HeaderMap, body: LayerBody<FileBody>) -> Answered {
     let mut response = Response::new(body);
+    if headers.contains_key(header::CONTENT_RANGE) {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
     *response.headers_mut() = headers;
     response
 }

@@ -12,7 +12,7 @@ use super::{
     scan::Found,
     settings::{AssetMode, Settings},
 };
-use crate::core::{AssetUrls, trace::event};
+use crate::core::{AssetUrls, SharedClock, trace::event};
 
 #[doc = include_str!("../../../docs/versioned-assets.md")]
 /// # Clone
@@ -127,6 +127,10 @@ impl Assets {
 
     pub(super) fn mode(&self) -> AssetMode {
         self.shared.settings.mode
+    }
+
+    pub(super) fn clock(&self) -> &SharedClock {
+        &self.shared.settings.clock
     }
 
     /// Without a slash at its end.

@@ -7,7 +7,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{
-    answer::{Answer, Freshness, decide},
+    answer::{Answer, Freshness, Terms, decide},
     body::FileBody,
     future::AssetFuture,
     handle::Assets,
@@ -59,11 +59,12 @@ impl AssetService {
             Paths::Whole => beneath(self.assets.mount(), request.uri().path()),
         };
         let Some(path) = path else { return Answer::NotFound };
-        let immutable = match self.assets.mode() {
+        let by_content = match self.assets.mode() {
             AssetMode::Release => Freshness::Immutable,
             AssetMode::Development => Freshness::Revalidate,
         };
-        decide(request.method(), path, request.headers(), &self.assets.current(), immutable)
+        let terms = Terms { by_content, clock: self.assets.clock() };
+        decide(request.method(), path, request.headers(), &self.assets.current(), &terms)
     }
 }
 

@@ -1,6 +1,7 @@
 use std::{
     fs::{File, Metadata},
-    io::{self, Read as _},
+    io::{self, Read as _, Seek as _, SeekFrom},
+    ops::Range,
     path::Path,
     time::SystemTime,
 };
@@ -47,14 +48,21 @@ pub(super) struct OpenFile {
 const PIECE: u64 = 64 * 1024;
 
 impl OpenFile {
-    /// Opens the file; `None` if it is no longer the one that was scanned, or gone.
-    pub(super) fn open(path: &Path, stamp: Stamp) -> io::Result<Option<Self>> {
-        let file = match File::open(path) {
+    /// Opens the file to read a part or all of it; `None` if it is no longer the one that was scanned, or gone.
+    pub(super) fn open(path: &Path, stamp: Stamp, part: Option<Range<u64>>) -> io::Result<Option<Self>> {
+        let mut file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        Ok(stamp.holds(&file)?.then_some(Self { file, stamp, left: stamp.length }))
+        if !stamp.holds(&file)? {
+            return Ok(None);
+        }
+        let part = part.unwrap_or(0..stamp.length);
+        if part.start > 0 {
+            file.seek(SeekFrom::Start(part.start))?;
+        }
+        Ok(Some(Self { file, stamp, left: part.end.saturating_sub(part.start) }))
     }
 
     /// What is still to be read.

@@ -4,20 +4,18 @@ mod error;
 mod pattern;
 mod rule;
 
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
 use http::{HeaderMap, StatusCode, header};
 
+pub(super) use self::rule::Rendered;
 pub use self::{
     error::{PolicyError, PolicyErrorKind},
     rule::{CacheDirectives, CacheRule},
 };
-use self::{
-    pattern::PathPattern,
-    rule::{Compiled, Rendered},
-};
+use self::{pattern::PathPattern, rule::Compiled};
 
-/// What is written into `Cache-Control` and `Expires` of responses to GET and HEAD.
+/// What is written into `Cache-Control`, `Expires`, `Vary` and the targeted fields of responses to GET and HEAD.
 ///
 /// In this order, the first that speaks decides:
 ///
@@ -45,7 +43,7 @@ use self::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct CachePolicy {
-    rules: Arc<[Compiled]>,
+    rules: Vec<Compiled>,
     defaults: Defaults,
 }
 
@@ -58,11 +56,15 @@ enum Defaults {
 impl Default for CachePolicy {
     /// The defaults alone.
     fn default() -> Self {
-        Self { rules: Arc::default(), defaults: Defaults::Safe }
+        Self::defaults()
     }
 }
 
 impl CachePolicy {
+    pub(super) const fn defaults() -> Self {
+        Self { rules: Vec::new(), defaults: Defaults::Safe }
+    }
+
     /// Starts a policy without rules.
     pub fn builder() -> CachePolicyBuilder {
         CachePolicyBuilder { rules: Vec::new(), defaults: Defaults::Safe }

@@ -100,6 +100,16 @@ fn what_cannot_be_built() {
         ("path", rule().path("assets"), PolicyErrorKind::Path),
         ("content type", rule().content_type("html"), PolicyErrorKind::ContentType),
         ("status", rule().statuses(100..=200), PolicyErrorKind::Status),
+        (
+            "a field that no cache listens to",
+            CacheRule::new(CacheDirectives::default().with_targeted(header::CACHE_CONTROL, CacheControl::new().with_no_store())),
+            PolicyErrorKind::Targeted,
+        ),
+        (
+            "public and no-store for a network",
+            CacheRule::new(CacheDirectives::default().with_cdn(CacheControl::new().with_public().with_no_store())),
+            PolicyErrorKind::Contradiction,
+        ),
         ("public and private", CacheRule::new(CacheControl::new().with_public().with_private()), PolicyErrorKind::Contradiction),
     ] {
         let error = CachePolicy::builder().rule(rule()).rule(wrong).build().unwrap_err();

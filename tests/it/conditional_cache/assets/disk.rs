@@ -85,6 +85,61 @@ async fn a_file_that_changes_while_it_is_sent_never_seems_whole() {
     }
 }
 
+#[tokio::test]
+async fn parts_of_files_held_or_streamed() {
+    let folder = Folder::new();
+    let content = noise(200_000);
+    folder.write("film.mp4", &content);
+    folder.write("film.mp4.br", "coded");
+    for max_in_memory in [0, 1_000_000] {
+        let assets = Assets::builder().directory(folder.path()).max_in_memory(max_in_memory).build().unwrap();
+        let (whole, _) = ask(&assets, "GET", "/assets/film.mp4", &[]).await;
+        assert_eq!(text(&whole, "accept-ranges"), Some("bytes"));
+        let (tag, date) = (text(&whole, "etag").unwrap(), text(&whole, "last-modified").unwrap());
+        for (name, range, more, status, part) in [
+            ("the first bytes", "bytes=0-9", &[][..], 206, 0..10),
+            ("across two pieces", "bytes=60000-140000", &[], 206, 60_000..140_001),
+            ("the rest", "bytes=150000-", &[], 206, 150_000..200_000),
+            ("the last", "bytes=-5", &[], 206, 199_995..200_000),
+            ("more than there is", "bytes=199990-999999", &[], 206, 199_990..200_000),
+            ("of the same", "bytes=0-9", &[("if-range", tag)], 206, 0..10),
+            ("of another", "bytes=0-9", &[("if-range", "\"x\"")], 200, 0..200_000),
+            ("of the same, weakly", "bytes=0-9", &[("if-range", &format!("W/{tag}"))], 200, 0..200_000),
+            ("by a date that may be of two contents", "bytes=0-9", &[("if-range", date)], 200, 0..200_000),
+            ("malformed", "bytes=9-0", &[], 200, 0..200_000),
+            ("another unit", "lines=0-9", &[], 200, 0..200_000),
+            ("several", "bytes=0-9,100000-100009", &[], 200, 0..200_000),
+        ] {
+            let clock = donjon::ManualClock::at(fs::metadata(folder.path().join("film.mp4")).unwrap().modified().unwrap());
+            let assets = Assets::builder().directory(folder.path()).max_in_memory(max_in_memory).clock(clock).build().unwrap();
+            let fields: Vec<_> = [("range", range)].into_iter().chain(more.iter().copied()).collect();
+            let (head, body) = ask(&assets, "GET", "/assets/film.mp4", &fields).await;
+            assert_eq!((head.status.as_u16(), body.len()), (status, part.len()), "{name}");
+            assert!(body == content[part.clone()], "{name}");
+            assert_eq!(text(&head, "content-length"), Some(&*part.len().to_string()), "{name}");
+            let expected = (status == 206).then(|| format!("bytes {}-{}/200000", part.start, part.end - 1));
+            assert_eq!(text(&head, "content-range"), expected.as_deref(), "{name}");
+            let (head, _) = ask(&assets, "HEAD", "/assets/film.mp4", &fields).await;
+            assert_eq!((head.status.as_u16(), text(&head, "content-length")), (200, Some("200000")), "{name}");
+        }
+        let (head, _) = ask(&assets, "GET", "/assets/film.mp4", &[("range", "bytes=200000-")]).await;
+        assert_eq!((head.status.as_u16(), text(&head, "content-range")), (416, Some("bytes */200000")));
+        let (head, _) = ask(&assets, "GET", "/assets/film.mp4", &[("range", "bytes=0-9"), ("if-none-match", tag)]).await;
+        assert_eq!(head.status, StatusCode::NOT_MODIFIED);
+        let (head, body) = ask(&assets, "GET", "/assets/film.mp4", &[("range", "bytes=1-2"), ("accept-encoding", "br")]).await;
+        assert_eq!((text(&head, "content-encoding"), text(&head, "content-range")), (Some("br"), Some("bytes 1-2/5")));
+        assert_eq!(body, "od");
+        // Several at once are cut by the layer.
+        let layered = ConditionalCacheLayer::new().layer(assets.service_at_mount());
+        let fields = [("range", "bytes=0-9,100000-100009")];
+        let (head, body) =
+            crate::support::whole(layered.oneshot(request("GET", "/assets/film.mp4", &fields)).await.unwrap()).await;
+        assert_eq!(head.status, StatusCode::PARTIAL_CONTENT);
+        assert!(text(&head, "content-type").unwrap().starts_with("multipart/byteranges"));
+        assert!(body.windows(10).any(|window| window == &content[100_000..100_010]));
+    }
+}
+
 #[test]
 fn without_a_runtime_it_is_an_answer_and_no_panic() {
     let folder = Folder::of(&[("app.js", "one")]);
