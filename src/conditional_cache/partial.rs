@@ -1,10 +1,13 @@
 //! The 206 and the 416 for a 200, [RFC 9110 §14](https://www.rfc-editor.org/rfc/rfc9110#section-14).
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response::Parts};
 use http_body::Body;
 
 use super::{
+    asked::Asked,
     body::ResponseBody,
     precondition::Preconditions,
     range::{ByteRanges, Multipart, Ranges, Segment, Selection, content_range},
@@ -29,9 +32,10 @@ pub(super) struct Cutter {
 
 impl Cutter {
     /// What is wanted by a GET that has these fields, a `Range` among them.
-    pub(super) fn wanted(&self, headers: &HeaderMap) -> Option<Wanted> {
+    pub(super) fn wanted(&self, headers: &HeaderMap, asked: &Asked) -> Option<Wanted> {
         let ranges = ByteRanges::from_headers(headers).filter(|_| self.setting != Ranges::Off)?;
-        Some(Wanted { ranges, is_conditional: headers.contains_key(header::IF_RANGE), clock: self.clock.clone() })
+        let is_conditional = headers.contains_key(header::IF_RANGE);
+        Some(Wanted { ranges, is_conditional, may_be_coded: asked.coding, clock: self.clock.clone() })
     }
 }
 
@@ -39,6 +43,7 @@ impl Cutter {
 pub(super) struct Wanted {
     ranges: ByteRanges,
     is_conditional: bool,
+    may_be_coded: bool,
     clock: Option<SharedClock>,
 }
 
@@ -62,7 +67,22 @@ impl Wanted {
         let current = Current::from_headers(response.headers());
         let applies =
             !self.is_conditional || preconditions.is_none_or(|preconditions| preconditions.range_applies(current, now()));
-        if applies { answer(&self.ranges, length, response) } else { response }
+        if applies { self.cut(length, response) } else { response }
+    }
+
+    fn cut<B>(&self, length: u64, response: Response<ResponseBody<B>>) -> Response<ResponseBody<B>>
+    where
+        B: Body<Data: From<Bytes>>,
+    {
+        match self.ranges.select(length) {
+            Selection::Part(part) => one(part, length, response),
+            // In which coding the parts of coded content are, no field of a part can say.
+            Selection::Parts(parts) if !response.headers().contains_key(header::CONTENT_ENCODING) => {
+                several(&parts, length, self.may_be_coded, response)
+            }
+            Selection::Unsatisfiable => unsatisfiable(response.into_parts().0, length),
+            Selection::Parts(_) | Selection::Whole => response,
+        }
     }
 }
 
@@ -90,34 +110,31 @@ fn is_multipart(headers: &HeaderMap) -> bool {
     parameters(content_type).0.eq_ignore_ascii_case(b"multipart/byteranges")
 }
 
-/// The part of a 200 of this length.
-fn answer<B>(ranges: &ByteRanges, length: u64, response: Response<ResponseBody<B>>) -> Response<ResponseBody<B>>
-where
-    B: Body<Data: From<Bytes>>,
-{
-    match ranges.select(length) {
-        Selection::Part(part) => {
-            let size = part.end.saturating_sub(part.start);
-            let Ok(value) = HeaderValue::try_from(content_range(&part, length)) else { return response };
-            let (mut parts, body) = response.into_parts();
-            parts.headers.insert(header::CONTENT_RANGE, value);
-            partial(parts, size, body.cut(vec![Segment::Content(part)]))
-        }
-        // In which coding the parts of coded content are, no field of a part can say.
-        Selection::Parts(selected) if !response.headers().contains_key(header::CONTENT_ENCODING) => {
-            let content_type = response.headers().get(header::CONTENT_TYPE);
-            match Multipart::new(&selected, length, content_type).filter(|multipart| multipart.length < length) {
-                Some(multipart) => {
-                    let (mut parts, body) = response.into_parts();
-                    parts.headers.insert(header::CONTENT_TYPE, multipart.content_type);
-                    partial(parts, multipart.length, body.cut(multipart.segments))
-                }
-                None => response,
-            }
-        }
-        Selection::Unsatisfiable => unsatisfiable(response.into_parts().0, length),
-        Selection::Parts(_) | Selection::Whole => response,
+fn one<B: Body>(part: Range<u64>, length: u64, response: Response<ResponseBody<B>>) -> Response<ResponseBody<B>> {
+    let Ok(value) = HeaderValue::try_from(content_range(&part, length)) else { return response };
+    let size = part.end.saturating_sub(part.start);
+    let (mut parts, body) = response.into_parts();
+    parts.headers.insert(header::CONTENT_RANGE, value);
+    partial(parts, size, body.cut(vec![Segment::Content(part)]))
+}
+
+/// The whole if the parts would come to more with all that stands between them.
+fn several<B: Body>(
+    selected: &[Range<u64>],
+    length: u64,
+    may_be_coded: bool,
+    response: Response<ResponseBody<B>>,
+) -> Response<ResponseBody<B>> {
+    let multipart = Multipart::new(selected, length, response.headers().get(header::CONTENT_TYPE));
+    let Some(multipart) = multipart.filter(|multipart| multipart.length < length) else { return response };
+    let (mut parts, body) = response.into_parts();
+    parts.headers.insert(header::CONTENT_TYPE, multipart.content_type);
+    if may_be_coded {
+        // A compressing layer further out knows a part by its Content-Range, which this answer must not have (RFC 9110 §15.3.7.2). Were it to
+        // code the parts, they would be taken for parts of the coded representation. So it is told that the coding is settled.
+        parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("identity"));
     }
+    partial(parts, multipart.length, body.cut(multipart.segments))
 }
 
 /// Keeps every field of the 200 that is about the representation. After `If-Range` a client should know them

@@ -137,7 +137,7 @@ impl Plan {
         };
         let asked = Asked::from_headers(request.headers());
         // Only to GET does Range mean anything (§14.2).
-        let wanted = if asked.ranged && !head { cutter.wanted(request.headers()) } else { None };
+        let wanted = if asked.ranged && !head { cutter.wanted(request.headers(), &asked) } else { None };
         let conditional = asked.conditional || wanted.as_ref().is_some_and(|wanted| wanted.is_conditional());
         Some(Self {
             head,

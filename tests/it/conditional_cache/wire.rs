@@ -179,3 +179,23 @@ async fn a_part_that_is_torn_is_seen_to_be() {
         assert!(answers[0].1.is_err(), "{protocol:?}: half of a part was taken for all of it");
     }
 }
+
+#[tokio::test]
+async fn under_a_compressing_layer_parts_stay_parts_of_what_they_are() {
+    let content = "a text that is long enough to be worth compressing, ".repeat(20);
+    let router = Router::new()
+        .route("/", routing::get(async move || ([("etag", "\"a\"")], content)))
+        .layer(ConditionalCacheLayer::new())
+        .layer(tower_http::compression::CompressionLayer::new());
+    for protocol in PROTOCOLS {
+        for (range, coding) in [("bytes=0-1", None), ("bytes=0-1,500-501", Some("identity"))] {
+            let answers = ask(router.clone(), protocol, &[("GET", &[("range", range), ("accept-encoding", "gzip")])]).await;
+            assert_eq!(answers[0].0.status, 206);
+            let told = answers[0].0.headers.get("content-encoding").map(|value| value.to_str().unwrap());
+            assert_eq!(told, coding, "{protocol:?} {range}");
+            let content = answers[0].1.as_ref().unwrap();
+            assert_eq!(length(&answers[0]), Some(content.len().to_string().as_str()), "{protocol:?} {range}");
+            assert!(content.windows(2).any(|two| two == b"a "), "{protocol:?} {range}: it is the plain text");
+        }
+    }
+}
