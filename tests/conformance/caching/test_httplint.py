@@ -25,6 +25,15 @@ EXCHANGES = [
     ("GET", "/big?bytes=1000", {"range": "bytes=1000-"}, 416),
     ("GET", "/big?bytes=3000000", {"range": "bytes=2999999-"}, 206),
     ("GET", "/items/a", {"range": "bytes=0-0", "if-range": '"stale"'}, 200),
+    ("HEAD", "/assets/app.js", {}, 200),
+    ("HEAD", "/assets/app.js", {"accept-encoding": "br"}, 200),
+    ("GET", "/assets/app.js", {"accept-encoding": "gzip"}, 200),
+    ("GET", "/assets/app.js", {"accept-encoding": "br"}, 200),
+    ("GET", "/assets/app.js", {"accept-encoding": "br", "if-none-match": "*"}, 304),
+    ("GET", "/assets/app.js", {"range": "bytes=0-9"}, 206),
+    ("GET", "/assets/app.js", {"range": "bytes=100000-"}, 416),
+    ("GET", "/assets/app.js", STALE, 412),
+    ("PUT", "/assets/app.js", {}, 405),
     ("PUT", "/items/b", CREATE, 201),
     ("PUT", "/items/b", CREATE, 412),
     ("PUT", "/items/b", STALE, 412),
@@ -65,4 +74,5 @@ def test_exchange(example, judge, method, path, asked, status):
     if response.getheader("content-type", "").startswith("multipart/byteranges"):
         # Here Content-Range stands before each part, and must not stand in the head (RFC 9110 §15.3.7.2). httplint wants it there.
         notes = [note for note in notes if note[-1] != "PARTIAL_WITHOUT_RANGE"]
-    judge(f"httplint {method} {path} {' '.join(asked)} {status}", notes)
+    conditions = "".join(f" {name}: {value}" for name, value in asked.items())
+    judge(f"httplint {method} {path}{conditions} {status}", notes)
