@@ -145,7 +145,7 @@ impl Plan {
             head,
             may_be_coded: asked.coding,
             tagger,
-            conditions: if asked.conditional || asked.ranged { Conditions::of(request, &asked, cutter) } else { None },
+            conditions: if asked.conditional || asked.ranged { Conditions::of(request, cutter) } else { None },
             ranges: cutter.setting,
             reading: writer.map(|writer| Reading::of(writer, request, &asked)),
         })
@@ -262,11 +262,13 @@ impl Plan {
 }
 
 impl Conditions {
+    /// Looks at the fields once more, so that nothing of them has to be handed over where there are no conditions.
     #[inline(never)]
-    fn of<B>(request: &Request<B>, asked: &Asked, cutter: &Cutter) -> Option<Box<Self>> {
+    fn of<B>(request: &Request<B>, cutter: &Cutter) -> Option<Box<Self>> {
+        let asked = Asked::from_headers(request.headers());
         // Only to GET does Range mean anything (§14.2).
         let is_ranged = asked.ranged && *request.method() == Method::GET;
-        let wanted = if is_ranged { cutter.wanted(request.headers(), asked) } else { None };
+        let wanted = if is_ranged { cutter.wanted(request.headers(), &asked) } else { None };
         let conditional = asked.conditional || wanted.as_ref().is_some_and(Wanted::is_conditional);
         let preconditions = conditional.then(|| Preconditions::from_headers(request.headers()));
         (preconditions.is_some() || wanted.is_some()).then(|| Box::new(Self { preconditions, wanted }))
