@@ -26,8 +26,13 @@
 //!    writes: 412 if they fail, 428 if it demands them ([RFC 6585 §3](https://www.rfc-editor.org/rfc/rfc6585#section-3)).
 //! 9. HEAD has no content to hash. It is answered with the handler's validators; a tag is made only where the content is still there, as
 //!    for a GET handler of axum, which strips it further out.
-//! 10. `Cache-Control` and `Expires` are written on answers to GET and HEAD that have none, by [`CachePolicy`]
-//!     ([RFC 9111 §5.2](https://www.rfc-editor.org/rfc/rfc9111#section-5.2)).
+//! 10. `Cache-Control`, `Expires` and `Vary` are written on answers to GET and HEAD that do not speak of caching, by [`CachePolicy`]
+//!     ([RFC 9111 §5.2](https://www.rfc-editor.org/rfc/rfc9111#section-5.2)), and so are fields for one kind of cache such as
+//!     `CDN-Cache-Control` ([RFC 9213](https://www.rfc-editor.org/rfc/rfc9213)).
+//! 11. What has a [`Version`] that is known beforehand need not be made to answer 304: a handler asks [`Version::respond`], or
+//!     [`FromVersionLayer`] stands before it.
+//!
+//! [`PreconditionLayer`] is rules 1 to 9 alone, [`CachePolicyLayer`] rule 10.
 //!
 //! # Example
 //!
