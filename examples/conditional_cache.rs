@@ -1,7 +1,7 @@
 //! What need not be sent again, and what must not be overwritten.
 //!
 //! ```sh
-//! cargo run --example conditional_cache --features conditional-cache,axum [-- --listen 127.0.0.1:3000]
+//! cargo run --example conditional_cache --features conditional-cache-assets,axum [-- --listen 127.0.0.1:3000]
 //! curl -i http://127.0.0.1:3000/                                                # tagged, revalidated
 //! curl -i -X PUT -H 'if-none-match: *' -d one http://127.0.0.1:3000/items/a     # 201, and 412 the second time
 //! curl -i -X PUT -H 'if-match: "r1"' -d two http://127.0.0.1:3000/items/a       # 204, and 412 the second time
@@ -9,14 +9,18 @@
 //! curl -iN http://127.0.0.1:3000/events                                         # nothing is held back
 //! ```
 //!
+//! With `--root DIR` the assets are the files of DIR, and the page is its `index.html` if it has one: in it `{{app.js}}` stands for the
+//! URL of that asset and `{{importmap}}` for the import map.
+//!
 //! With `--require-conditions` a write that does not name the state that it overwrites is refused with 428.
 
 use std::{
     collections::HashMap,
     convert::Infallible,
     error::Error,
+    fs,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path as FilePath, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -31,7 +35,7 @@ use axum::{
 use donjon::{
     Clock as _, Problem, SystemClock,
     conditional_cache::{
-        CacheControl, CachePolicy, CacheRule, ConditionalCacheLayer, EntityTag, Preconditions, Ranges, Validators,
+        Assets, CacheControl, CachePolicy, CacheRule, ConditionalCacheLayer, EntityTag, Preconditions, Ranges, Validators,
     },
 };
 use futures_util::stream;
@@ -41,29 +45,26 @@ use tokio::net::TcpListener;
 
 const PAGE: &str = include_str!("conditional_cache.html");
 
-/// The name changes with the content, so whoever has it never needs to ask again.
-const STYLE: (&str, &str) = ("/assets/site.1.css", "body { font: 1.1rem/1.5 system-ui; margin: 3rem auto; max-width: 40rem }");
+/// Its URL changes with it, so whoever has it never needs to ask again.
+const STYLE: (&str, &str) = ("site.css", "body { font: 1.1rem/1.5 system-ui; margin: 3rem auto; max-width: 40rem }");
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::from_arguments(std::env::args().skip(1))?;
     let listener = TcpListener::bind(options.listen).await?;
     println!("http://{}", listener.local_addr()?);
-    if let Some(root) = &options.root {
-        println!("assets of {}", root.display());
-    }
     Ok(axum::serve(listener, app(options)?).await?)
 }
 
 fn app(options: Options) -> Result<Router, Box<dyn Error>> {
     let policy = CachePolicy::builder()
-        .rule(CacheRule::new(CacheControl::versioned()).path("/assets/**"))
         .rule(CacheRule::new(CacheControl::new().with_no_cache()).path("/items/*"))
         .rule(CacheRule::new(CacheControl::new().with_no_cache()).path("/big"))
         .build()?;
+    let (assets, page) = site(options.root.as_deref())?;
     let router = Router::new()
-        .route("/", get(async || Html(PAGE)))
-        .route(STYLE.0, get(async || ([(header::CONTENT_TYPE, "text/css")], STYLE.1)))
+        .route("/", get(async move || Html(page)))
+        .nest_service("/assets", assets.service())
         .route("/items/{id}", get(read).put(write).delete(remove))
         .route("/events", get(events))
         .route("/big", get(big))
@@ -71,6 +72,27 @@ fn app(options: Options) -> Result<Router, Box<dyn Error>> {
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED));
     let layer = ConditionalCacheLayer::new().policy(policy).ranges(Ranges::Advertised);
     Ok(router.layer(layer).with_state(Items { demands: options.demands, store: Arc::default() }))
+}
+
+/// The assets, and the page that names them.
+fn site(root: Option<&FilePath>) -> Result<(Assets, String), Box<dyn Error>> {
+    let assets = match root {
+        Some(root) => Assets::builder().directory(root).build()?,
+        None => Assets::builder().embedded([STYLE]).build()?,
+    };
+    let own = root.map(|root| root.join("index.html")).filter(|page| page.exists());
+    let template = own.map(fs::read_to_string).transpose()?.unwrap_or_else(|| PAGE.to_owned());
+    let mut parts = template.split("{{");
+    let mut page = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once("}}").ok_or("{{ without }} in the page")?;
+        page += &match name {
+            "importmap" => assets.import_map(),
+            name => assets.url(name).unwrap_or_else(|| format!("/assets/{name}")),
+        };
+        page += rest;
+    }
+    Ok((assets, page))
 }
 
 /// How many items there may be: nobody should fill the memory.

@@ -18,7 +18,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    #[inline]
+    #[inline(always)]
     pub(super) fn from_headers(headers: &HeaderMap) -> Self {
         let mut asked = Self::default();
         for (name, value) in headers {

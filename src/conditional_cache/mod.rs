@@ -29,7 +29,7 @@
 //! 10. `Cache-Control`, `Expires` and `Vary` are written on answers to GET and HEAD that do not speak of caching, by [`CachePolicy`]
 //!     ([RFC 9111 §5.2](https://www.rfc-editor.org/rfc/rfc9111#section-5.2)), and so are fields for one kind of cache such as
 //!     `CDN-Cache-Control` ([RFC 9213](https://www.rfc-editor.org/rfc/rfc9213)).
-//! 11. What has a [`Version`] that is known beforehand need not be made to answer 304: a handler asks [`Version::respond`], or
+//! 11. What has a [`Version`] that is known beforehand need not be made to be answered by 304: a handler asks [`Version::respond`], or
 //!     [`FromVersionLayer`] stands before it.
 //!
 //! [`PreconditionLayer`] is rules 1 to 9 alone, [`CachePolicyLayer`] rule 10.
@@ -106,6 +106,8 @@
 //! `conditional-cache`.
 
 mod asked;
+#[cfg(feature = "conditional-cache-assets")]
+mod assets;
 mod body;
 mod cache_control;
 mod cache_policy;
@@ -125,6 +127,11 @@ mod tagging;
 mod validators;
 mod version;
 
+#[cfg(feature = "conditional-cache-assets")]
+#[cfg_attr(docsrs, doc(cfg(feature = "conditional-cache-assets")))]
+pub use self::assets::{
+    AssetFuture, AssetMode, AssetService, Assets, AssetsBuilder, AssetsError, AssetsErrorKind, CssUrls, FileBody,
+};
 pub use self::{
     body::ResponseBody,
     cache_control::CacheControl,
@@ -196,6 +203,28 @@ pub mod fuzzing {
         if let Some((pattern, path)) = std::str::from_utf8(data).ok().and_then(|text| text.split_once('\n')) {
             policy::fuzz_path(pattern, path);
         }
+    }
+
+    /// What is found in a stylesheet stands there, in order, and naming hashed files changes nothing else.
+    #[cfg(feature = "conditional-cache-assets")]
+    pub fn stylesheet(data: &[u8]) {
+        if let Ok(css) = std::str::from_utf8(data) {
+            super::assets::fuzz_stylesheet(css);
+        }
+    }
+
+    /// A path names nothing that a folder of assets cannot hold.
+    #[cfg(feature = "conditional-cache-assets")]
+    pub fn asset_path(data: &[u8]) {
+        if let Ok(path) = std::str::from_utf8(data) {
+            super::assets::fuzz_path(path);
+        }
+    }
+
+    /// `Accept-Encoding` chooses only what is there.
+    #[cfg(feature = "conditional-cache-assets")]
+    pub fn accept_encoding(data: &[u8]) {
+        super::assets::fuzz_accept_encoding(data);
     }
 
     /// A write is never answered by "not modified".

@@ -1,6 +1,8 @@
 //! `ConditionalCache`, driven from outside.
 
 mod alone;
+#[cfg(feature = "conditional-cache-assets")]
+mod assets;
 mod bodies;
 mod codings;
 mod contract;

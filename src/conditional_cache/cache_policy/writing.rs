@@ -42,6 +42,12 @@ impl Writer {
         self.0.as_ref().map_or(&DEFAULT_POLICY, |settings| &settings.policy)
     }
 
+    /// The path is not even looked at where there are no rules.
+    #[inline]
+    fn candidates<B>(&self, request: &Request<B>) -> Candidates {
+        self.0.as_ref().map_or(Candidates::NONE, |settings| settings.policy.candidates(request.uri().path()))
+    }
+
     fn now(&self) -> SystemTime {
         self.0.as_ref().map_or_else(|| SystemClock.now(), |settings| settings.clock.now())
     }
@@ -62,7 +68,7 @@ impl Reading {
     #[inline]
     pub(in crate::conditional_cache) fn of<B>(writer: &Writer, request: &Request<B>, asked: &Asked) -> Self {
         Self {
-            candidates: writer.policy().candidates(request.uri().path()),
+            candidates: writer.candidates(request),
             writer: writer.clone(),
             authorization: asked.authorization,
             cookie: asked.cookie,

@@ -46,12 +46,17 @@ pub(in crate::conditional_cache) struct Plan {
     may_be_coded: bool,
     tagger: Tagger,
     /// In a box: as small as can be, since it waits beside every request.
-    preconditions: Option<Box<Preconditions>>,
-    /// The part that is wanted. In a box for the same reason.
-    wanted: Option<Box<Wanted>>,
+    conditions: Option<Box<Conditions>>,
     ranges: Ranges,
     /// `None` where no policy is written.
     reading: Option<Reading>,
+}
+
+/// What a request asks for beyond the response as it is.
+struct Conditions {
+    preconditions: Option<Preconditions>,
+    /// The part that is wanted.
+    wanted: Option<Wanted>,
 }
 
 /// A response whose content is awaited. In a box, so that the future of those that are not stays small.
@@ -136,15 +141,11 @@ impl Plan {
             _ => return None,
         };
         let asked = Asked::from_headers(request.headers());
-        // Only to GET does Range mean anything (§14.2).
-        let wanted = if asked.ranged && !head { cutter.wanted(request.headers(), &asked) } else { None };
-        let conditional = asked.conditional || wanted.as_ref().is_some_and(|wanted| wanted.is_conditional());
         Some(Self {
             head,
             may_be_coded: asked.coding,
             tagger,
-            preconditions: conditional.then(|| Box::new(Preconditions::from_headers(request.headers()))),
-            wanted: wanted.map(Box::new),
+            conditions: if asked.conditional || asked.ranged { Conditions::of(request, &asked, cutter) } else { None },
             ranges: cutter.setting,
             reading: writer.map(|writer| Reading::of(writer, request, &asked)),
         })
@@ -154,7 +155,7 @@ impl Plan {
     /// case, and the one that must cost next to nothing.
     #[inline]
     fn leaves<B: Body>(&self, response: &Response<B>) -> bool {
-        let asked_nothing = self.preconditions.is_none() && self.wanted.is_none() && self.ranges != Ranges::Advertised;
+        let asked_nothing = self.conditions.is_none() && self.ranges != Ranges::Advertised;
         asked_nothing && self.says_all(response.headers()) && !self.is_hollow(response)
     }
 
@@ -210,11 +211,15 @@ impl Plan {
         }
         let method = if self.head { Method::HEAD } else { Method::GET };
         let current = Current::from_headers(response.headers());
-        match self.preconditions.as_ref().map_or(Evaluation::Proceed, |preconditions| preconditions.judge(&method, current)) {
+        match self.preconditions().map_or(Evaluation::Proceed, |preconditions| preconditions.judge(&method, current)) {
             Evaluation::Proceed => self.cut(response),
             Evaluation::NotModified => not_modified(response.into_parts().0, self.no_content()),
             Evaluation::PreconditionFailed => self.precondition_failed(response.into_parts().0),
         }
+    }
+
+    fn preconditions(&self) -> Option<&Preconditions> {
+        self.conditions.as_ref()?.preconditions.as_ref()
     }
 
     /// Step 5 of §13.2.2.
@@ -223,12 +228,13 @@ impl Plan {
         B: Body<Data: From<Bytes>>,
     {
         let advertised = self.ranges == Ranges::Advertised;
-        if self.wanted.is_none() && !advertised {
+        let wanted = self.conditions.as_ref().and_then(|conditions| conditions.wanted.as_ref());
+        if wanted.is_none() && !advertised {
             return response;
         }
         let Some(length) = partial::length(&response) else { return response };
-        if let Some(wanted) = &self.wanted {
-            response = wanted.answer(self.preconditions.as_deref(), length, response);
+        if let Some(wanted) = wanted {
+            response = wanted.answer(self.preconditions(), length, response);
         }
         if advertised {
             partial::advertise(response.headers_mut());
@@ -252,6 +258,18 @@ impl Plan {
 
     fn no_content<B: Body>(&self) -> ResponseBody<B> {
         ResponseBody::without_content(self.may_be_coded)
+    }
+}
+
+impl Conditions {
+    #[inline(never)]
+    fn of<B>(request: &Request<B>, asked: &Asked, cutter: &Cutter) -> Option<Box<Self>> {
+        // Only to GET does Range mean anything (§14.2).
+        let is_ranged = asked.ranged && *request.method() == Method::GET;
+        let wanted = if is_ranged { cutter.wanted(request.headers(), asked) } else { None };
+        let conditional = asked.conditional || wanted.as_ref().is_some_and(Wanted::is_conditional);
+        let preconditions = conditional.then(|| Preconditions::from_headers(request.headers()));
+        (preconditions.is_some() || wanted.is_some()).then(|| Box::new(Self { preconditions, wanted }))
     }
 }
 

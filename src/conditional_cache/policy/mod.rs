@@ -74,7 +74,7 @@ impl CachePolicy {
     /// The rules whose path fits, found while the request is still at hand.
     pub(super) fn candidates(&self, path: &str) -> Candidates {
         if self.rules.is_empty() {
-            return Candidates(0);
+            return Candidates::NONE;
         }
         let unambiguous = pattern::is_unambiguous(path);
         let fits =
@@ -131,6 +131,10 @@ fn by_default(status: StatusCode, headers: &HeaderMap, content_type: &str, for_o
 /// A set of rules, by their index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Candidates(u64);
+
+impl Candidates {
+    pub(super) const NONE: Self = Self(0);
+}
 
 /// As many as [`Candidates`] has bits: it travels with every request, and a list would be an allocation.
 const MOST_RULES: usize = 64;

@@ -19,6 +19,21 @@ EXCHANGES = [
     ("GET", "/items/a", {"if-modified-since": "Fri, 31 Dec 2100 23:59:59 GMT"}, 304),
     ("GET", "/items/a", STALE, 412),
     ("GET", "/items/a", {"if-unmodified-since": "Sun, 06 Nov 1994 08:49:37 GMT"}, 412),
+    ("GET", "/big?bytes=1000", {"range": "bytes=10-19"}, 206),
+    ("GET", "/big?bytes=1000", {"range": "bytes=10-19,500-509"}, 206),
+    ("GET", "/big?bytes=1000", {"range": "bytes=-10"}, 206),
+    ("GET", "/big?bytes=1000", {"range": "bytes=1000-"}, 416),
+    ("GET", "/big?bytes=3000000", {"range": "bytes=2999999-"}, 206),
+    ("GET", "/items/a", {"range": "bytes=0-0", "if-range": '"stale"'}, 200),
+    ("HEAD", "/assets/app.js", {}, 200),
+    ("HEAD", "/assets/app.js", {"accept-encoding": "br"}, 200),
+    ("GET", "/assets/app.js", {"accept-encoding": "gzip"}, 200),
+    ("GET", "/assets/app.js", {"accept-encoding": "br"}, 200),
+    ("GET", "/assets/app.js", {"accept-encoding": "br", "if-none-match": "*"}, 304),
+    ("GET", "/assets/app.js", {"range": "bytes=0-9"}, 206),
+    ("GET", "/assets/app.js", {"range": "bytes=100000-"}, 416),
+    ("GET", "/assets/app.js", STALE, 412),
+    ("PUT", "/assets/app.js", {}, 405),
     ("PUT", "/items/b", CREATE, 201),
     ("PUT", "/items/b", CREATE, 412),
     ("PUT", "/items/b", STALE, 412),
@@ -56,4 +71,8 @@ def test_exchange(example, judge, method, path, asked, status):
     connection.close()
     assert response.status == status, (response.status, content)
     notes = lint(method, example.url + path, asked, status, response.getheaders(), content)
-    judge(f"httplint {method} {path} {' '.join(asked)} {status}", notes)
+    if response.getheader("content-type", "").startswith("multipart/byteranges"):
+        # Here Content-Range stands before each part, and must not stand in the head (RFC 9110 §15.3.7.2). httplint wants it there.
+        notes = [note for note in notes if note[-1] != "PARTIAL_WITHOUT_RANGE"]
+    conditions = "".join(f" {name}: {value}" for name, value in asked.items())
+    judge(f"httplint {method} {path}{conditions} {status}", notes)

@@ -9,7 +9,13 @@ import pytest
 
 ROUTES = [
     ("/", 200),
-    ("/assets/site.1.css", 200),
+    ("/assets/app.js", 200),
+    ("/assets/site.css", 200),
+    ("hashed app.js", 200),
+    ("hashed site.css", 200),
+    ("hashed logo.svg", 200),
+    ("/assets/app.00000000.js", 404),
+    ("/assets/none.js", 404),
     ("/items/a", 200),
     ("/items/none", 404),
     ("/events", 200),
@@ -22,6 +28,8 @@ ROUTES = [
 
 @pytest.mark.parametrize("path,status", ROUTES)
 def test_route(example, judge, path, status):
+    if path.startswith("hashed "):
+        path = example.hashed[path.removeprefix("hashed ")]
     command = [sys.executable, Path(__file__).parent / "droid.py", example.url + path]
     looked = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert looked.returncode == 0, looked.stderr

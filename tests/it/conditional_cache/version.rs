@@ -147,6 +147,25 @@ fn a_304_from_a_version_costs_at_most_three_allocations_and_makes_nothing() {
     }
 }
 
+/// The layer around it has to remember the conditions, in case that the handler answers: one more.
+#[test]
+fn within_the_whole_layer_it_costs_one_allocation_more() {
+    let handler = service_fn(|_: Asked| ready(Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("made")))));
+    let rule = CacheRule::new(CacheControl::new().with_no_cache()).path("/**");
+    let policy = CachePolicy::builder().rule(rule).build().unwrap();
+    let mut service = ServiceBuilder::new()
+        .layer(ConditionalCacheLayer::new().policy(policy))
+        .layer(FromVersionLayer::new(|_: &Parts| ready(Some(7_u64))))
+        .service(handler);
+    // The text of a rule is shared from its first use on.
+    now(service.call(request("GET", "/", &[])));
+    let mut asked = request("GET", "/", &[]);
+    *asked.headers_mut() = shared(&BROWSER);
+    let (count, answer) = allocations(|| now(service.call(asked)));
+    assert_eq!((answer.status().as_u16(), field(&answer, "cache-control")), (304, Some("no-cache")));
+    assert!(count <= 4, "{count} allocations");
+}
+
 #[test]
 fn a_handler_answers_from_a_version_within_three_allocations() {
     let headers = shared(&BROWSER);
