@@ -23,7 +23,7 @@ use proptest::prelude::*;
 use tower::{Layer as _, Service as _, service_fn};
 
 use super::{Fields, answer, field, get, request, response};
-use crate::support::{now, whole};
+use crate::support::{allocations, now, whole};
 
 const DIGITS: &str = "0123456789";
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -364,6 +364,21 @@ async fn a_part_of_one_frame_is_not_copied() {
     let content = thousand();
     let (_, part) = whole(cut(&[("range", "bytes=10-19")], tagged(&[], content.clone()))).await;
     assert_eq!(part.as_ptr(), content[10..].as_ptr());
+}
+
+#[test]
+fn a_range_that_means_nothing_costs_nothing_and_a_part_little() {
+    for (range, status, most) in [("items=0-1", 200, 0), ("bytes=5", 200, 0), ("bytes=0-1", 206, 14)] {
+        let request = request("GET", "/", &[("range", range)]);
+        let mut inner = Some(tagged(&[("cache-control", "no-cache")], thousand()));
+        let handler = service_fn(|_: http::Request<Empty<Bytes>>| {
+            std::future::ready(Ok::<_, std::convert::Infallible>(inner.take().expect("called once")))
+        });
+        let mut service = ConditionalCacheLayer::new().layer(handler);
+        let (count, answer) = allocations(|| now(service.call(request)));
+        assert_eq!(answer.status(), status, "{range}");
+        assert!(count <= most, "{count} allocations for {range}");
+    }
 }
 
 #[test]
