@@ -153,6 +153,8 @@ pub use self::{
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing {
+    use std::time::SystemTime;
+
     use http::{HeaderMap, HeaderValue, Method, header};
 
     use super::{
@@ -227,7 +229,8 @@ pub mod fuzzing {
 
     /// A write is never answered by "not modified".
     pub fn preconditions(data: &[u8]) {
-        let names = [header::IF_MATCH, header::IF_UNMODIFIED_SINCE, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
+        let names =
+            [header::IF_MATCH, header::IF_UNMODIFIED_SINCE, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_RANGE];
         let mut headers = HeaderMap::new();
         for (line, name) in data.split(|byte| *byte == b'\n').zip(names.iter().cycle()) {
             if let Ok(value) = HeaderValue::from_bytes(line) {
@@ -237,5 +240,9 @@ pub mod fuzzing {
         let preconditions = Preconditions::from_headers(&headers);
         let current = Validators::existing().with_entity_tag(EntityTag::of(b"x"));
         assert_ne!(preconditions.evaluate(&Method::PUT, &current), Evaluation::NotModified);
+        // Nothing but the very tag lets a part be sent.
+        let applies = preconditions.allow_range(&current, SystemTime::UNIX_EPOCH);
+        let supposed: Vec<_> = headers.get_all(header::IF_RANGE).iter().collect();
+        assert_eq!(applies, supposed.is_empty() || supposed == [&HeaderValue::from(EntityTag::of(b"x"))]);
     }
 }
