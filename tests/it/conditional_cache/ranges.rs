@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use donjon::{
     ManualClock, Problem,
-    conditional_cache::{ConditionalCacheLayer, EntityTags, Ranges, ResponseBody},
+    conditional_cache::{ConditionalCacheLayer, EntityTags, PreconditionLayer, Ranges, ResponseBody},
 };
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
@@ -138,6 +138,20 @@ fn the_setting_leaves_ranges_to_the_handler() {
     let layer = ConditionalCacheLayer::new().ranges(Ranges::Off);
     let answer = answer(&layer, request("GET", "/", &[("range", "bytes=0-1")]), tagged(&[], thousand()));
     assert_eq!((answer.status().as_u16(), field(&answer, "accept-ranges")), (200, None));
+}
+
+#[test]
+fn the_half_that_evaluates_cuts_too() {
+    let clock = ManualClock::at(UNIX_EPOCH + Duration::from_secs(784_111_777));
+    let layer = PreconditionLayer::new().ranges(Ranges::Exclusive).clock(clock.clone());
+    let ask = |asked| now(layer.layer(service_fn(careless)).call(request("GET", "/", asked)));
+    assert_eq!(field(&ask(&[("range", "bytes=-1")]), "content-range"), Some("bytes 999-999/1000"));
+    let dated = |_: http::Request<Empty<Bytes>>| std::future::ready(Ok(tagged(&[("last-modified", DATE)], thousand())));
+    let asked: Fields<'_> = &[("range", "bytes=-1"), ("if-range", DATE)];
+    let status = || now(layer.layer(service_fn(dated)).call(request("GET", "/", asked))).status().as_u16();
+    assert_eq!(status(), 200);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(status(), 206);
 }
 
 /// Answers every range by the same part, and never looks at If-Range.
