@@ -26,8 +26,13 @@
 //!    writes: 412 if they fail, 428 if it demands them ([RFC 6585 §3](https://www.rfc-editor.org/rfc/rfc6585#section-3)).
 //! 9. HEAD has no content to hash. It is answered with the handler's validators; a tag is made only where the content is still there, as
 //!    for a GET handler of axum, which strips it further out.
-//! 10. `Cache-Control` and `Expires` are written on answers to GET and HEAD that have none, by [`CachePolicy`]
-//!     ([RFC 9111 §5.2](https://www.rfc-editor.org/rfc/rfc9111#section-5.2)).
+//! 10. `Cache-Control`, `Expires` and `Vary` are written on answers to GET and HEAD that do not speak of caching, by [`CachePolicy`]
+//!     ([RFC 9111 §5.2](https://www.rfc-editor.org/rfc/rfc9111#section-5.2)), and so are fields for one kind of cache such as
+//!     `CDN-Cache-Control` ([RFC 9213](https://www.rfc-editor.org/rfc/rfc9213)).
+//! 11. What has a [`Version`] that is known beforehand need not be made to answer 304: a handler asks [`Version::respond`], or
+//!     [`FromVersionLayer`] stands before it.
+//!
+//! [`PreconditionLayer`] is rules 1 to 9 alone, [`CachePolicyLayer`] rule 10.
 //!
 //! # Example
 //!
@@ -148,6 +153,8 @@ pub use self::{
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing {
+    use std::time::SystemTime;
+
     use http::{HeaderMap, HeaderValue, Method, header};
 
     use super::{
@@ -222,7 +229,8 @@ pub mod fuzzing {
 
     /// A write is never answered by "not modified".
     pub fn preconditions(data: &[u8]) {
-        let names = [header::IF_MATCH, header::IF_UNMODIFIED_SINCE, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
+        let names =
+            [header::IF_MATCH, header::IF_UNMODIFIED_SINCE, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_RANGE];
         let mut headers = HeaderMap::new();
         for (line, name) in data.split(|byte| *byte == b'\n').zip(names.iter().cycle()) {
             if let Ok(value) = HeaderValue::from_bytes(line) {
@@ -232,5 +240,9 @@ pub mod fuzzing {
         let preconditions = Preconditions::from_headers(&headers);
         let current = Validators::existing().with_entity_tag(EntityTag::of(b"x"));
         assert_ne!(preconditions.evaluate(&Method::PUT, &current), Evaluation::NotModified);
+        // Nothing but the very tag lets a part be sent.
+        let applies = preconditions.allow_range(&current, SystemTime::UNIX_EPOCH);
+        let supposed: Vec<_> = headers.get_all(header::IF_RANGE).iter().collect();
+        assert_eq!(applies, supposed.is_empty() || supposed == [&HeaderValue::from(EntityTag::of(b"x"))]);
     }
 }

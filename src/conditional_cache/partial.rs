@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, response::Parts};
 use http_body::Body;
 
 use super::{
@@ -36,6 +36,16 @@ impl Cutter {
         let ranges = ByteRanges::from_headers(headers).filter(|_| self.setting != Ranges::Off)?;
         let is_conditional = headers.contains_key(header::IF_RANGE);
         Some(Wanted { ranges, is_conditional, may_be_coded: asked.coding, clock: self.clock.clone() })
+    }
+
+    /// Takes from a request what the inner service is not to see.
+    #[inline]
+    pub(super) fn prepare<B>(&self, request: &mut Request<B>) {
+        if self.setting == Ranges::Exclusive && matches!(*request.method(), Method::GET | Method::HEAD) {
+            for name in [header::RANGE, header::IF_RANGE] {
+                request.headers_mut().remove(name);
+            }
+        }
     }
 }
 

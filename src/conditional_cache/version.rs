@@ -7,14 +7,16 @@ use std::{
 };
 
 use http::{HeaderMap, Method, Response, StatusCode};
+use http_body::Body;
 
 use super::{
     asked::Asked,
+    body::ResponseBody,
     entity_tag::{EntityTag, Strength},
     precondition::{Evaluation, Preconditions, refusal},
     validators::Validators,
 };
-use crate::core::{LayerBody, trace::event};
+use crate::core::trace::event;
 
 /// What tells one state of a resource from the next, and costs little to learn: a revision number, when a row was last changed, the
 /// build that made the page. With it a client that has the state is answered by 304 before any content is made.
@@ -105,14 +107,15 @@ impl Version {
     /// Learn the version *before* the content is read: if it changes in between, the new content has the old version, and is asked
     /// about once more. The other way around, old content would be taken for the new.
     #[must_use]
-    pub fn answer<B>(&self, method: &Method, request: &HeaderMap) -> Option<Response<LayerBody<B>>> {
+    pub fn answer<B: Body>(&self, method: &Method, request: &HeaderMap) -> Option<Response<ResponseBody<B>>> {
         answer(method, request, self.validators(request)).ok()
     }
 
     /// Answers from the version alone where that is enough, and with what `make` makes otherwise. Its `ETag` and `Last-Modified` are
     /// written if the answer is a 200 and has none of its own.
-    pub async fn respond<B, F>(self, method: &Method, request: &HeaderMap, make: impl FnOnce() -> F) -> Response<LayerBody<B>>
+    pub async fn respond<B, F>(self, method: &Method, request: &HeaderMap, make: impl FnOnce() -> F) -> Response<ResponseBody<B>>
     where
+        B: Body,
         F: Future<Output = Response<B>>,
     {
         match answer(method, request, self.validators(request)) {
@@ -120,26 +123,30 @@ impl Version {
             Err(validators) => {
                 let mut response = make().await;
                 write(validators, &mut response);
-                response.map(LayerBody::inner)
+                response.map(ResponseBody::inner)
             }
         }
     }
 }
 
 /// See [`Version::answer`]; gives the validators back if the handler has to answer.
-pub(super) fn answer<B>(method: &Method, request: &HeaderMap, current: Validators) -> Result<Response<LayerBody<B>>, Validators> {
+pub(super) fn answer<B: Body>(
+    method: &Method,
+    request: &HeaderMap,
+    current: Validators,
+) -> Result<Response<ResponseBody<B>>, Validators> {
     match Preconditions::from_headers(request).evaluate(method, &current) {
         Evaluation::Proceed => Err(current),
         Evaluation::NotModified => {
             event!(DEBUG, "not modified, and nothing was made");
-            let mut response = Response::new(LayerBody::empty());
+            let mut response = Response::new(ResponseBody::without_content(Asked::from_headers(request).coding));
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             current.write_not_modified(response.headers_mut());
             Ok(response)
         }
         Evaluation::PreconditionFailed => {
             event!(DEBUG, "precondition failed, and nothing was made");
-            Ok(refusal().into_http_response())
+            Ok(refusal().into_http_response().map(ResponseBody::layer))
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::{
         tagging::{self, Tagger, Tagging},
         validators::Current,
     },
-    core::{LayerBody, header::remove_content, trace::event},
+    core::{header::remove_content, trace::event},
 };
 
 pin_project! {
@@ -250,10 +250,8 @@ impl Plan {
         Response::from_parts(parts, self.no_content())
     }
 
-    /// A compressing layer further out takes what tells no length for long, and would make a coding's empty content out of no content. So
-    /// the length is only left open where the client takes no coding.
     fn no_content<B: Body>(&self) -> ResponseBody<B> {
-        if self.may_be_coded { ResponseBody::layer(LayerBody::empty()) } else { ResponseBody::none() }
+        ResponseBody::without_content(self.may_be_coded)
     }
 }
 

@@ -35,8 +35,9 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let plan = Plan::of(&request, self.tagger, &self.cutter, None);
+        self.cutter.prepare(&mut request);
         ResponseFuture::new(self.inner.call(request), plan)
     }
 }

@@ -6,15 +6,14 @@ use std::{
 };
 
 use http::{Request, Response};
+use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::{
-    conditional_cache::{
-        validators::Validators,
-        version::{self, Version},
-    },
-    core::LayerBody,
+use crate::conditional_cache::{
+    body::ResponseBody,
+    validators::Validators,
+    version::{self, Version},
 };
 
 pin_project! {
@@ -59,8 +58,9 @@ where
     S: Service<Request<B>, Response = Response<ResBody>>,
     F: Future<Output = Option<T>>,
     T: Into<Version>,
+    ResBody: Body,
 {
-    type Output = Result<Response<LayerBody<ResBody>>, S::Error>;
+    type Output = Result<Response<ResponseBody<ResBody>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
@@ -85,7 +85,7 @@ where
                     if let Some(validators) = validators.take() {
                         version::write(validators, &mut response);
                     }
-                    return Poll::Ready(Ok(response.map(LayerBody::inner)));
+                    return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                 }
             }
         }

@@ -5,12 +5,13 @@ use std::{
 };
 
 use http::{Method, Request, Response, request::Parts};
+use http_body::Body;
 use tower_service::Service;
 
 use super::future::FromVersionFuture;
 use crate::{
-    conditional_cache::version::Version,
-    core::{LayerBody, ready::take_ready},
+    conditional_cache::{body::ResponseBody, version::Version},
+    core::ready::take_ready,
 };
 
 /// The service that [`FromVersionLayer`](super::FromVersionLayer) makes.
@@ -36,8 +37,9 @@ where
     V: Fn(&Parts) -> F,
     F: Future<Output = Option<T>>,
     T: Into<Version>,
+    ResBody: Body,
 {
-    type Response = Response<LayerBody<ResBody>>;
+    type Response = Response<ResponseBody<ResBody>>;
     type Error = S::Error;
     type Future = FromVersionFuture<S, ReqBody, F>;
 

@@ -142,7 +142,7 @@ fn a_request_without_work_allocates_nothing() {
         ("a redirect", "GET", 302, &[("location", "/")]),
         ("the handler said all", "GET", 200, &[("cache-control", "max-age=1"), ("etag", "\"a\"")]),
         ("not to be stored", "GET", 200, &[("cache-control", "no-store, private"), ("content-type", "text/html")]),
-        ("an event stream", "GET", 200, &[("content-type", "text/event-stream")]),
+        ("an event stream", "GET", 200, &[("content-type", "text/event-stream"), ("cache-control", "no-store")]),
     ] {
         let request = request(method, "/assets/a.js", &[("accept", "*/*"), ("accept-encoding", "gzip, br"), ("cookie", "a=b")]);
         let mut inner = Some(response(status, fields, Full::<Bytes>::from("x")));

@@ -20,9 +20,10 @@ use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Empty, Full};
 use proptest::prelude::*;
+use tower::{Layer as _, Service as _, service_fn};
 
 use super::{Fields, answer, field, get, request, response};
-use crate::support::whole;
+use crate::support::{now, whole};
 
 const DIGITS: &str = "0123456789";
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -137,6 +138,27 @@ fn the_setting_leaves_ranges_to_the_handler() {
     let layer = ConditionalCacheLayer::new().ranges(Ranges::Off);
     let answer = answer(&layer, request("GET", "/", &[("range", "bytes=0-1")]), tagged(&[], thousand()));
     assert_eq!((answer.status().as_u16(), field(&answer, "accept-ranges")), (200, None));
+}
+
+/// Answers every range by the same part, and never looks at If-Range.
+async fn careless(request: http::Request<Empty<Bytes>>) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
+    Ok(match request.headers().get("range") {
+        Some(_) => response(206, &[("content-range", "bytes 0-0/1000"), ("etag", "\"a\"")], Full::from("x")),
+        None => tagged(&[], thousand()),
+    })
+}
+
+#[test]
+fn a_handler_that_serves_ranges_badly_need_not_see_them() {
+    let asked: Fields<'_> = &[("range", "bytes=5-6"), ("if-range", "\"b\"")];
+    let ask = |ranges, asked: Fields<'_>| {
+        let mut service = ConditionalCacheLayer::new().ranges(ranges).layer(service_fn(careless));
+        now(service.call(request("GET", "/", asked))).status().as_u16()
+    };
+    assert_eq!(ask(Ranges::Automatic, asked), 206, "what the handler says of ranges passes");
+    assert_eq!(ask(Ranges::Exclusive, asked), 200);
+    assert_eq!(ask(Ranges::Exclusive, &[asked[0], ("if-range", "\"a\"")]), 206);
+    assert_eq!(ask(Ranges::Exclusive, &[("range", "bytes=1000-")]), 416);
 }
 
 #[test]

@@ -168,7 +168,8 @@ fn a_strong_version_locks() {
     let version = Version::from(7_u64).with_strong_tag();
     for (tag, expected) in [("\"7\"", None), ("\"6\"", Some(412)), ("W/\"7\"", Some(412))] {
         let headers = headers(&[("accept-encoding", "gzip"), ("if-match", tag)]);
-        let refused: Option<Response<donjon::LayerBody<Full<Bytes>>>> = version.answer(&Method::PUT, &headers);
+        let refused: Option<Response<donjon::conditional_cache::ResponseBody<Full<Bytes>>>> =
+            version.answer(&Method::PUT, &headers);
         assert_eq!(refused.map(|answer| answer.status().as_u16()), expected, "{tag}");
         let guarded = Preconditions::from_headers(&headers).check(&version.validators(&headers));
         assert_eq!(guarded.err().map(|problem| problem.status().as_u16()), expected, "{tag}");
