@@ -1,6 +1,7 @@
 """REDbot's own requests to every route that is read: content negotiation, both validators, ranges."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 
 ROUTES = [
     ("/", 200),
-    ("/assets/site.1.css", 200),
+    ("/assets/site.css", 200),
+    ("/assets/site.0123456789abcdef.css", 404),
     ("/items/a", 200),
     ("/items/none", 404),
     ("/events", 200),
@@ -29,6 +31,11 @@ def test_route(example, judge, path, status):
     assert report["status"] == status
     assert {check for _, check, _ in report["notes"]} >= {"HttpResource", "ConnegCheck"}, "REDbot made too few requests"
     judge(f"redbot GET {path}", report["notes"])
+
+
+def test_a_hashed_asset(example, judge):
+    path = re.search(r"/assets/site\.[0-9a-f]{16}\.css", example.request("GET", "/").text)[0]
+    test_route(example, judge, path, 200)
 
 
 def test_the_judge_can_say_no(judge):
