@@ -103,7 +103,8 @@
 //!
 //! # Feature
 //!
-//! `conditional-cache`.
+//! `conditional-cache`. Files under URLs that change with their content are served by `Assets`, which has a guide of its own and the feature
+//! `conditional-cache-assets`.
 
 mod asked;
 #[cfg(feature = "conditional-cache-assets")]
