@@ -112,7 +112,7 @@ impl Version {
     }
 
     /// Answers from the version alone where that is enough, and with what `make` makes otherwise. Its `ETag` and `Last-Modified` are
-    /// written if the answer is a 200 and has none of its own.
+    /// written if the answer is a 200 to GET or HEAD and has none of its own.
     pub async fn respond<B, F>(self, method: &Method, request: &HeaderMap, make: impl FnOnce() -> F) -> Response<ResponseBody<B>>
     where
         B: Body,
@@ -122,7 +122,10 @@ impl Version {
             Ok(answer) => answer,
             Err(validators) => {
                 let mut response = make().await;
-                write(validators, &mut response);
+                // After a write it is another state, which only the handler knows.
+                if matches!(*method, Method::GET | Method::HEAD) {
+                    write(validators, &mut response);
+                }
                 response.map(ResponseBody::inner)
             }
         }

@@ -120,7 +120,7 @@ impl Catalogue {
     }
 
     /// An asset of an earlier deploy: only pages of that time ask for it, and by its hash.
-    pub(super) fn add_previous(&mut self, _name: &str, asset: Asset) -> Result<(), AssetsError> {
+    pub(super) fn add_previous(&mut self, asset: Asset) -> Result<(), AssetsError> {
         self.add_hashed(&Arc::new(asset))
     }
 

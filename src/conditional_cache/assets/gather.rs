@@ -53,7 +53,7 @@ pub(super) fn gather(settings: &Settings) -> Result<(Catalogue, Vec<Found>), Ass
         }
         // By itself: its stylesheets name its own files.
         for (name, source) in finish(settings, sources) {
-            catalogue.add_previous(&name, asset(settings, &name, source))?;
+            catalogue.add_previous(asset(settings, &name, source))?;
         }
     }
     Ok((catalogue, seen))

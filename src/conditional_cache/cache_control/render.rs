@@ -162,6 +162,15 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_dictionary_leaves_out_nothing_but_extensions(line in "((public|no-store|immutable|max-age=[0-9]{1,4}|private=\"[a-z!, ]{0,5}\"|no-cache|[a-z!0-9]{1,3}(=[a-zA-Z0-9]{1,4}|=\"[^\"]{0,4}\")?)[, ]{1,2}){0,5}") {
+            let mut directives = CacheControl::parse(line.as_bytes());
+            let mut told = CacheControl::parse(directives.to_dictionary().as_bytes());
+            prop_assert!(told.extensions.iter().all(|one| directives.extensions.contains(one)));
+            (directives.extensions, told.extensions) = <_>::default();
+            prop_assert_eq!(told, directives);
+        }
+
+        #[test]
         fn a_dictionary_says_the_same_to_who_reads_directives(line in "((public|max-age=[0-9]{1,4}|private=\"[a-z, ]{0,5}\"|[a-z]{1,3}(=[a-zA-Z0-9]{1,4}))[, ]{1,2}){0,5}") {
             let directives = CacheControl::parse(line.as_bytes());
             prop_assert_eq!(CacheControl::parse(directives.to_dictionary().as_bytes()), directives);

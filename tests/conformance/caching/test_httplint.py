@@ -33,6 +33,7 @@ EXCHANGES = [
     ("GET", "/assets/app.js", {"range": "bytes=0-9"}, 206),
     ("GET", "/assets/app.js", {"range": "bytes=100000-"}, 416),
     ("GET", "/assets/app.js", STALE, 412),
+    ("GET", "/assets/site.css", {"accept-encoding": "identity;q=0"}, 406),
     ("PUT", "/assets/app.js", {}, 405),
     ("PUT", "/items/b", CREATE, 201),
     ("PUT", "/items/b", CREATE, 412),

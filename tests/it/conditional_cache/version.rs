@@ -183,6 +183,24 @@ fn a_handler_answers_from_a_version_within_three_allocations() {
 }
 
 #[test]
+fn a_write_is_guarded_and_never_gets_the_version_that_it_ends() {
+    let version = || Version::from(7_u64).with_strong_tag();
+    for (tag, expected) in [("\"7\"", 200), ("\"6\"", 412)] {
+        let headers = headers(&[("if-match", tag)]);
+        let written = Cell::new(0);
+        let write = async || {
+            written.set(written.get() + 1);
+            Response::new(Full::<Bytes>::from("written"))
+        };
+        let answer = now(async { Ok::<_, Infallible>(version().respond(&Method::PUT, &headers, write).await) });
+        assert_eq!(
+            (answer.status().as_u16(), written.get(), field(&answer, "etag")),
+            (expected, u8::from(expected == 200), None)
+        );
+    }
+}
+
+#[test]
 fn a_strong_version_locks() {
     let version = Version::from(7_u64).with_strong_tag();
     for (tag, expected) in [("\"7\"", None), ("\"6\"", Some(412)), ("W/\"7\"", Some(412))] {
