@@ -129,8 +129,10 @@ impl Limits {
         const GATHER: usize = 4 * 1024;
         /// The longest head of a frame ([RFC 6455 §5.2](https://www.rfc-editor.org/rfc/rfc6455#section-5.2)).
         const FRAME_HEAD: usize = 14;
+        /// What the codec holds to read into. It is left with fragments and control frames.
+        const CODEC: usize = 256;
         WebSocketConfig::default()
-            .read_buffer_size(self.read_buffer_size)
+            .read_buffer_size(CODEC)
             .write_buffer_size(GATHER)
             // One whole message must fit, or it could never be sent, even one that grows by an eighth when it is compressed; the
             // codec wants the sum larger than what is gathered.
@@ -141,7 +143,15 @@ impl Limits {
                     .saturating_add(GATHER + FRAME_HEAD),
             )
             .max_message_size(Some(self.max_message_size))
-            .max_frame_size(Some(self.max_frame_size.unwrap_or(self.max_message_size).min(self.max_message_size)))
+            .max_frame_size(Some(self.max_frame()))
+    }
+
+    pub(super) fn max_frame(&self) -> usize {
+        self.max_frame_size.unwrap_or(self.max_message_size).min(self.max_message_size)
+    }
+
+    pub(super) fn read_buffer(&self) -> usize {
+        self.read_buffer_size
     }
 
     pub(super) fn max_message(&self) -> usize {

@@ -65,18 +65,8 @@ impl Session {
     /// Waits for the upgrade, starts the handler in a task of its own and stays until the connection is gone and the handler is done.
     pub(super) async fn run(self, handler: Handler) {
         let Self { on_upgrade, config, subprotocol, deflate, principal, mut draining, permit } = self;
-        let upgraded = match timeout(config.timeouts.opening, on_upgrade).await {
-            Ok(Ok(upgraded)) => upgraded,
-            failed => {
-                config.counters.upgrade_failed();
-                let error = failed
-                    .map_or("timed out".to_owned(), |failed| failed.err().map_or_else(String::new, |error| error.to_string()));
-                event!(WARN, "websocket upgrade failed after its handshake", error = error);
-                return;
-            }
-        };
-        let transport = Transport::new(TokioIo::new(upgraded), &config.limits, deflate.as_ref());
-        let stream = WebSocketStream::from_raw_socket(transport, Role::Server, Some(config.limits.config())).await;
+        // What happens at the beginning and at the end is on the heap meanwhile, so that it is no part of every idle connection.
+        let Some(stream) = Box::pin(open(on_upgrade, &config, deflate)).await else { return };
         let wire = Wire::new(stream, Arc::clone(&config), principal.clone());
         config.counters.socket_opened();
         let mut watch = Watch::new(&wire, principal);
@@ -84,7 +74,7 @@ impl Session {
         let (mut stream, ending) = watch.attend(draining.as_mut()).await;
         let cause = ending.cause;
         event!(DEBUG, "websocket ends", cause = cause, code = ending.frame.as_ref().map_or(0, |frame| frame.code().get()));
-        if timeout(config.timeouts.close, part(&mut stream, ending, wire.link())).await.is_err() {
+        if Box::pin(timeout(config.timeouts.close, part(&mut stream, ending, wire.link()))).await.is_err() {
             event!(DEBUG, "websocket peer has not answered the close in time");
         }
         drop(stream);
@@ -97,6 +87,21 @@ impl Session {
             event!(ERROR, "websocket handler panicked");
         }
     }
+}
+
+async fn open(on_upgrade: OnUpgrade, config: &Config, deflate: Option<Negotiated>) -> Option<Stream> {
+    let upgraded = match timeout(config.timeouts.opening, on_upgrade).await {
+        Ok(Ok(upgraded)) => upgraded,
+        failed => {
+            config.counters.upgrade_failed();
+            let error =
+                failed.map_or("timed out".to_owned(), |failed| failed.err().map_or_else(String::new, |error| error.to_string()));
+            event!(WARN, "websocket upgrade failed after its handshake", error = error);
+            return None;
+        }
+    };
+    let transport = Transport::new(TokioIo::new(upgraded), &config.limits, deflate.as_ref());
+    Some(Box::new(WebSocketStream::from_raw_socket(transport, Role::Server, Some(config.limits.config())).await))
 }
 
 /// What the session looks after while the connection is open.
@@ -235,6 +240,7 @@ impl<'a> Watch<'a> {
 
 /// Says goodbye as `ending` wants it. Errors are of no use to anyone here: the connection is dropped in any case.
 async fn part(stream: &mut Stream, ending: Ending, link: &Link) {
+    stream.get_mut().close();
     if ending.wait == WaitFor::QueueAndCloseFrame {
         while let Some(message) = link.pop() {
             if poll_fn(|cx| Pin::new(&mut *stream).poll_ready(cx)).await.is_err() || put(stream, message).is_err() {
@@ -270,7 +276,6 @@ async fn flush(stream: &mut Stream, wait: WaitFor) -> Result<(), CodecError> {
 }
 
 async fn drain(io: &mut TokioIo<hyper::upgrade::Upgraded>) {
-    // On the heap: in the future it would be part of every idle connection.
     let mut buffer = vec![0; 4 * 1024];
     loop {
         let mut read = ReadBuf::new(&mut buffer);

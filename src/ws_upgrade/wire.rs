@@ -7,7 +7,6 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use futures_core::Stream as _;
 use futures_sink::Sink as _;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Error as CodecError;
@@ -20,7 +19,7 @@ use super::{
     link::Link,
     message::Message,
     schedule::Vitals,
-    transport::Stream,
+    transport::{Stream, poll_message},
     wakers::{both, remember},
 };
 use crate::core::Principal;
@@ -102,7 +101,7 @@ impl Wire {
         let Phase::Open(stream) = &mut state.phase else {
             return Poll::Ready(state.tell().map(|cause| Err(WsError::new(cause))));
         };
-        let received = match Pin::new(stream).poll_next(cx) {
+        let received = match poll_message(stream, cx) {
             Poll::Ready(received) => received,
             Poll::Pending => {
                 remember(&mut state.receiver, cx.waker());
@@ -140,7 +139,7 @@ impl Wire {
             // Who waits to receive must still be woken by what comes next.
             let waker = state.receiver.as_ref().unwrap_or(cx.waker()).clone();
             let Phase::Open(stream) = &mut state.phase else { return Sign::None };
-            let Poll::Ready(received) = Pin::new(stream).poll_next(&mut Context::from_waker(&waker)) else { return Sign::None };
+            let Poll::Ready(received) = poll_message(stream, &mut Context::from_waker(&waker)) else { return Sign::None };
             let (received, ending) = state.take(received, &self.0.config);
             let told = if matches!(received, Some(Err(_))) { Told::NotYet } else { Told::Yes };
             // A ping is answered and a pong is heard: nothing that would be missed.

@@ -7,14 +7,13 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use futures_core::Stream as _;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{Message, protocol::Role},
 };
 
-use super::adapter::Transport;
+use super::adapter::{Transport, poll_message};
 use crate::ws_upgrade::{
     budget::Rate,
     deflate::{Deflate, Extension},
@@ -53,7 +52,7 @@ fn read(intake: Transport<Pieces>) -> Read {
     };
     let mut messages = Vec::new();
     loop {
-        match Pin::new(&mut stream).poll_next(&mut cx) {
+        match poll_message(&mut stream, &mut cx) {
             Poll::Ready(Some(Ok(message))) => messages.push(message),
             Poll::Ready(Some(Err(error))) => return (messages, WsError::from(error).kind()),
             Poll::Ready(None) => return (messages, WsErrorKind::Closed),

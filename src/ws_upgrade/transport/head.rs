@@ -115,7 +115,13 @@ impl Frames {
 pub(super) fn mask(bytes: &mut [u8], key: [u8; 4], at: u64) {
     let mut key = key;
     key.rotate_left((at % 4) as usize);
-    for (byte, key) in bytes.iter_mut().zip(key.into_iter().cycle()) {
+    let [a, b, c, d] = key;
+    let wide = u128::from_ne_bytes([a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d]);
+    let (blocks, rest) = bytes.as_chunks_mut();
+    for block in blocks {
+        *block = (u128::from_ne_bytes(*block) ^ wide).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(key.into_iter().cycle()) {
         *byte ^= key;
     }
 }

@@ -1,7 +1,10 @@
 use bytes::{Buf, BytesMut};
 use tokio::{io::ReadBuf, time::Instant};
 
-use super::head::{BINARY, CONTINUATION, FIN, Frames, Head, TEXT, mask};
+use super::{
+    head::{BINARY, CONTINUATION, FIN, Frames, Head, TEXT, mask},
+    plain::Step,
+};
 use crate::ws_upgrade::{
     budget::Budget,
     deflate::{Inflated, Inflater},
@@ -56,14 +59,8 @@ impl Inflow {
         Self { frames: Frames::default(), inflater, max_message, message: Message::None, frame: None, out: Vec::new(), taken: 0 }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.out.len() == self.taken
-    }
-
-    /// Lets memory go while nothing comes.
-    pub(super) fn rest(&mut self) {
-        self.out = Vec::new();
-        self.taken = 0;
     }
 
     /// Hands on what waits; `false` if nothing does.
@@ -76,11 +73,21 @@ impl Inflow {
     }
 
     /// Reads on, until something waits or more input is needed.
-    pub(super) fn advance(&mut self, input: &mut BytesMut, budget: &mut Budget) -> Result<(), WsErrorKind> {
+    pub(super) fn advance(&mut self, input: &mut BytesMut, budget: &mut Budget) -> Result<Step, WsErrorKind> {
+        let read = self.read(input, budget);
+        if !matches!(read, Ok(Step::Codec)) {
+            // Nothing is kept while nothing comes, and nothing of what makes no sense.
+            self.out = Vec::new();
+            self.taken = 0;
+        }
+        read
+    }
+
+    fn read(&mut self, input: &mut BytesMut, budget: &mut Budget) -> Result<Step, WsErrorKind> {
         while self.is_empty() {
             let left = self.frames.left() > 0;
             if left && input.is_empty() {
-                return Ok(());
+                return Ok(Step::More);
             }
             if self.frame.is_some() {
                 self.inflate(input)?;
@@ -92,14 +99,16 @@ impl Inflow {
                 let head = self.frames.take_head(&mut rest);
                 let taken = input.len() - rest.len();
                 input.advance(taken);
-                let Some(head) = head else { return Ok(()) };
+                let Some(head) = head else {
+                    return Ok(Step::More);
+                };
                 if let Some(counted) = head.counted() {
                     budget.frame(counted, Instant::now)?;
                 }
                 self.begin(&head, input)?;
             }
         }
-        Ok(())
+        Ok(Step::Codec)
     }
 
     fn begin(&mut self, head: &Head, input: &mut BytesMut) -> Result<(), WsErrorKind> {

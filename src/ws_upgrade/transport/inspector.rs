@@ -1,12 +1,10 @@
-use tokio::time::Instant;
-
 use super::{
     head::{CONTINUATION, Frames, Head, TEXT, mask},
     text::Utf8,
 };
-use crate::ws_upgrade::{budget::Budget, error::WsErrorKind};
+use crate::ws_upgrade::error::WsErrorKind;
 
-/// Judges text while it comes. What comes whole is left to the codec, which looks at it next.
+/// Judges text in fragments while it comes.
 #[derive(Debug, Default)]
 pub(super) struct Inspector {
     frames: Frames,
@@ -18,21 +16,12 @@ pub(super) struct Inspector {
 }
 
 impl Inspector {
-    /// How much of the present frame's payload has not come.
-    pub(super) fn payload_left(&self) -> u64 {
-        self.frames.left()
-    }
-
     /// Looks at what was read. The error tells how many bytes came before the piece that is at fault.
-    pub(super) fn inspect(&mut self, bytes: &[u8], budget: &mut Budget) -> Result<(), (usize, WsErrorKind)> {
+    pub(super) fn inspect(&mut self, bytes: &[u8]) -> Result<(), (usize, WsErrorKind)> {
         let mut rest = bytes;
         while !rest.is_empty() {
             if self.frames.left() == 0 {
-                let sound = bytes.len() - rest.len();
                 let Some(head) = self.frames.take_head(&mut rest) else { break };
-                if let Some(counted) = head.counted() {
-                    budget.frame(counted, Instant::now).map_err(|kind| (sound, kind))?;
-                }
                 self.begin(&head, rest.len());
             }
             let sound = bytes.len() - rest.len();
@@ -80,7 +69,6 @@ impl Inspector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ws_upgrade::limits::Limits;
 
     /// Frames with a key of their own, each `(first byte, payload)`.
     fn wire(frames: &[(u8, &[u8])]) -> Vec<u8> {
@@ -96,15 +84,10 @@ mod tests {
         wire
     }
 
-    fn budget() -> Budget {
-        Budget::new(Limits::default().rates())
-    }
-
     /// The index of the byte with which the fault is found when they come one by one.
     fn fault(bytes: &[u8]) -> Option<usize> {
-        let mut budget = budget();
         let mut inspector = Inspector::default();
-        bytes.iter().position(|byte| inspector.inspect(&[*byte], &mut budget).is_err())
+        bytes.iter().position(|byte| inspector.inspect(&[*byte]).is_err())
     }
 
     #[test]
@@ -126,8 +109,8 @@ mod tests {
     fn what_comes_before_the_fault_is_sound() {
         let mut bytes = wire(&[(0x81, b"fine"), (0x01, b"\xff")]);
         let sound = wire(&[(0x81, b"fine")]).len() + 6;
-        assert_eq!(Inspector::default().inspect(&bytes, &mut budget()), Err((sound, WsErrorKind::InvalidUtf8)));
+        assert_eq!(Inspector::default().inspect(&bytes), Err((sound, WsErrorKind::InvalidUtf8)));
         bytes.truncate(sound);
-        assert_eq!(Inspector::default().inspect(&bytes, &mut budget()), Ok(()));
+        assert_eq!(Inspector::default().inspect(&bytes), Ok(()));
     }
 }

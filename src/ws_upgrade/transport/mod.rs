@@ -11,8 +11,9 @@ pub(super) mod harness;
 mod head;
 mod inflow;
 mod inspector;
+mod plain;
 #[cfg(test)]
 mod tests;
 mod text;
 
-pub(super) use self::adapter::{Stream, Transport};
+pub(super) use self::adapter::{Stream, Transport, poll_message};
