@@ -107,7 +107,7 @@ pub use self::{
     retry::{GatewayRetryPolicy, Replay, ReplayBody, ReplayError, RetryFuture},
     service::ErrorMapping,
     to_problem::ToProblem,
-    upstream::UpstreamError,
+    upstream::{InnerError, UpstreamError},
 };
 
 /// What the fuzzer drives.
