@@ -220,6 +220,29 @@ pub mod fuzzing {
         }
     }
 
+    /// Frames, and before them the sizes of the pieces in which they come.
+    pub fn frames(data: &[u8]) {
+        use super::{deflate::Deflate, transport::harness};
+
+        let Some((sizes, wire)) = data.split_first_chunk::<4>() else { return };
+        let sizes = sizes.map(usize::from);
+        assert_eq!(harness::plain(wire, &sizes).0, harness::plain(wire, &[usize::MAX]).0);
+        for deflate in [Deflate::new(), Deflate::lean()] {
+            let whole = harness::inflating(wire, &[usize::MAX], deflate).0;
+            assert_eq!(harness::inflating(wire, &sizes, deflate).0, whole);
+        }
+    }
+
+    /// What is agreed on can be said.
+    pub fn extensions(data: &[u8]) {
+        use super::deflate::{Deflate, Extension};
+
+        let headers = headers(&[b"sec-websocket-extensions:", data].concat());
+        if let Some(negotiated) = Extension::new(Deflate::new()).negotiate(&headers) {
+            assert!(negotiated.header_value().unwrap().as_bytes().starts_with(b"permessage-deflate"));
+        }
+    }
+
     pub fn origin(data: &[u8]) {
         super::origin::fuzzing::origin(data);
     }
