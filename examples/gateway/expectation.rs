@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 use tokio::{sync::Notify, time::timeout};
 
@@ -20,18 +20,21 @@ pub(crate) fn is_in(headers: &HeaderMap) -> bool {
     headers.get(header::EXPECT).is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
-/// Holds the content of `request` back until the upstream asks for it. Hyper's server asks our client by itself, at the first look into its body.
-pub(crate) fn hold<B>(request: Request<B>) -> Request<Held<B>> {
-    let asked = Arc::new(Notify::new());
-    let waiting = Arc::clone(&asked);
-    let gate = async move { drop(timeout(GRACE, waiting.notified()).await) };
-    let mut request = request.map(|body| Held { body, gate: Some(Box::pin(gate)) });
-    hyper::ext::on_informational(&mut request, move |response| {
-        if response.status() == StatusCode::CONTINUE {
-            asked.notify_one();
-        }
-    });
-    request
+/// Holds a request's content back until the upstream asks for it.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    asked: Arc<Notify>,
+}
+
+impl Gate {
+    pub(crate) fn open(&self) {
+        self.asked.notify_one();
+    }
+
+    pub(crate) fn before<B>(&self, body: B) -> Held<B> {
+        let asked = Arc::clone(&self.asked);
+        Held { body, gate: Some(Box::pin(async move { drop(timeout(GRACE, asked.notified()).await) })) }
+    }
 }
 
 /// A body behind a gate.

@@ -9,12 +9,14 @@
 //! | `proxy` | asking the upstream: streaming, timeouts, failures as errors |
 //! | `message` | rewriting a request on its way there and a response on its way back |
 //! | `hop_by_hop`, `via`, `forwarded`, `max_forwards`, `upstream` | the fields and rules of that, one by one |
-//! | `expectation`, `tunnel`, `patience` | `100-continue` from end to end, WebSockets, silence |
+//! | `expectation`, `interim` | `100-continue` and other interim responses, from end to end |
+//! | `tunnel`, `patience` | WebSockets, and how long anybody may be silent |
 
 mod admit;
 mod expectation;
 mod forwarded;
 mod hop_by_hop;
+mod interim;
 mod max_forwards;
 mod message;
 mod options;

@@ -62,6 +62,14 @@ pub(crate) fn send_back(response: &mut response::Parts, us: &Pseudonym) -> bool 
     switched
 }
 
+/// The fields of an interim response on its way back.
+pub(crate) fn interim(headers: &HeaderMap, us: &Pseudonym) -> HeaderMap {
+    let mut headers = headers.clone();
+    hop_by_hop::remove(&mut headers);
+    us.sign(&mut headers, Version::HTTP_11);
+    headers
+}
+
 fn is_websocket(upgrade: Option<&HeaderValue>) -> bool {
     upgrade.is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(WEBSOCKET.as_bytes()))
 }

@@ -22,7 +22,8 @@ use tower::{BoxError, Service, timeout::error::Elapsed};
 use tower_http::timeout::TimeoutBody;
 
 use crate::{
-    expectation,
+    expectation::{self, Gate},
+    interim::Interim,
     max_forwards::{self, Reach},
     message,
     options::Options,
@@ -37,9 +38,14 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How long a connection is kept for the next request: less than the five seconds after which many servers close it.
 const KEPT: Duration = Duration::from_secs(4);
 
-/// Who is at the other end of a client's connection.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
+/// What a request's connection is, in its extensions.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    /// Who is at its other end.
+    pub(crate) peer: SocketAddr,
+    /// Where interim responses go, if its protocol can take any.
+    pub(crate) interim: Option<Interim>,
+}
 
 /// What the upstream sends, cut off when it falls silent; or a few bytes of our own.
 pub(crate) type ResponseBody = LayerBody<UnsyncBoxBody<Bytes, BoxError>>;
@@ -103,7 +109,7 @@ impl Shared {
         if let Reach::Here { content, media_type } = max_forwards::count(&mut head) {
             return Ok(our_own(content, media_type));
         }
-        let peer = head.extensions.get::<Peer>().map(|Peer(address)| *address);
+        let peer = head.extensions.get().map(|connection: &Connection| connection.peer);
         let out_of_bounds =
             || Problem::new(StatusCode::BAD_REQUEST).with_detail("The request target leads out of the gateway's realm.");
         let websocket =
@@ -116,15 +122,28 @@ impl Shared {
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        let expects = expectation::is_in(&head.headers);
+        let gate = expectation::is_in(&head.headers).then(Gate::default);
+        let interim = head.extensions.get().and_then(|connection: &Connection| connection.interim.clone());
         let heard = Heard::now();
-        let request = if body.is_end_stream() {
+        let mut request = if body.is_end_stream() {
             Request::from_parts(head, nothing())
         } else {
             let inner = TimeoutBody::new(self.patience, body).boxed_unsync();
-            let request = Request::from_parts(head, Audible { inner, heard: heard.clone() });
-            if expects { expectation::hold(request).map(BodyExt::boxed_unsync) } else { request.map(BodyExt::boxed_unsync) }
+            let body = Audible { inner, heard: heard.clone() };
+            let body = if let Some(gate) = &gate { gate.before(body).boxed_unsync() } else { body.boxed_unsync() };
+            Request::from_parts(head, body)
         };
+        if gate.is_some() || interim.is_some() {
+            let us = self.us.clone();
+            hyper::ext::on_informational(&mut request, move |response| {
+                match (response.status(), &gate, &interim) {
+                    // Hyper's server sends this one itself, at the first look into the client's body.
+                    (StatusCode::CONTINUE, Some(gate), _) => gate.open(),
+                    (StatusCode::CONTINUE, ..) | (.., None) => {}
+                    (status, _, Some(interim)) => interim.tell(status, &message::interim(response.headers(), &us)),
+                }
+            });
+        }
         self.pass_back(self.ask(request, &heard).await?)
     }
 

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::{
@@ -18,7 +18,10 @@ use tokio::{
 };
 use tower::{BoxError, Service, ServiceExt as _};
 
-use crate::proxy::Peer;
+use crate::{
+    interim::{Interim, Telling},
+    proxy::Connection,
+};
 
 /// How long a client may take over the header of a request, and how long a connection may stay without one.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -65,13 +68,20 @@ where
     drop(stream.set_nodelay(true));
     let asked = Arc::new(Notify::new());
     let heard = Arc::clone(&asked);
+    let interim = Interim::default();
+    let stream = Telling::new(TokioIo::new(stream), interim.clone());
     let service = TowerToHyperService::new(app.map_request(move |mut request: Request<Incoming>| {
         heard.notify_one();
-        request.extensions_mut().insert(Peer(peer));
+        // HTTP/1.0 knows no interim responses (RFC 9110 §15.2), and in HTTP/2 hyper does not let us send them.
+        let interim = (request.version() == Version::HTTP_11).then(|| interim.clone());
+        if let Some(interim) = &interim {
+            interim.begin();
+        }
+        request.extensions_mut().insert(Connection { peer, interim });
         request
     }));
     // Served without upgrades, no WebSocket would open.
-    let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let connection = server.serve_connection_with_upgrades(stream, service);
     let connection = connections.watch(connection.into_owned());
     tokio::spawn(async move {
         // The timeout for headers begins only when the first bytes have told HTTP/1 from HTTP/2.

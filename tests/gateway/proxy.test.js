@@ -250,10 +250,42 @@ describe("interim answers", () => {
       polite.close();
     }));
 
-  test("what comes before the final answer does not hide it", () =>
-    using([() => rawUpstream((socket) => socket.end("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")), gateway], async (_, server) => {
-      const response = await fetch(server.url);
-      assert.deepEqual([response.status, await response.text()], [200, "ok"]);
+  const HINTS = "HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\nConnection: x-hop\r\nX-Hop: 1\r\n\r\n";
+  const FINAL = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+  const IN_ORDER = /^HTTP\/1\.1 102 Processing\r\nvia: [^]*?\r\n\r\nHTTP\/1\.1 103 Early Hints\r\nlink: <\/x>; rel=preload\r\nvia: [^\r]*\r\n\r\nHTTP\/1\.1 200 OK\r\n[^]*\r\n\r\nok$/;
+
+  test("they are passed on as they come, before the final one", () =>
+    using([() => rawUpstream((socket) => (socket.write(`HTTP/1.1 102 Processing\r\n\r\n${HINTS}`), setTimeout(() => socket.end(FINAL), 300))), gateway], async (_, server) => {
+      const one = client(server);
+      one.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+      assert.doesNotMatch(await one.until(/103[^]*\r\n\r\n/), /200|x-hop/i);
+      assert.match(await one.until(/ok$/), IN_ORDER);
+      one.close();
+    }));
+
+  test("they are passed on in order where all comes in one piece, request after request", () =>
+    using([() => rawUpstream((socket) => socket.end(`HTTP/1.1 102 Processing\r\n\r\n${HINTS}${FINAL}`)), gateway], async (_, server) => {
+      const one = client(server);
+      for (let n = 1; n <= 20; n++) {
+        one.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        await one.until(new RegExp(`(?:[^]*?\r\n\r\nok){${n}}`));
+      }
+      const answers = one.received().split(/(?<=\r\n\r\nok)/);
+      assert.equal(answers.length, 20);
+      for (const answer of answers) assert.match(answer, IN_ORDER);
+      one.close();
+    }));
+
+  test("a client of HTTP/1.0 gets the final answer only, and so does one of HTTP/2", () =>
+    using([() => rawUpstream((socket) => socket.end(`${HINTS}${FINAL}`)), gateway], async (_, server) => {
+      assert.match(await exchange(server, "GET / HTTP/1.0\r\nHost: a\r\n\r\n"), /^HTTP\/1\.[01] 200[^]*ok$/);
+      const session = connect2(server.url);
+      const stream = session.request({ ":path": "/" });
+      const [headers] = await once(stream, "response");
+      assert.equal(headers[":status"], 200);
+      stream.resume();
+      await once(stream, "end");
+      session.close();
     }));
 });
 
