@@ -10,7 +10,8 @@
 //! | `message` | rewriting a request on its way there and a response on its way back |
 //! | `hop_by_hop`, `via`, `forwarded`, `max_forwards`, `upstream` | the fields and rules of that, one by one |
 //! | `expectation`, `interim` | `100-continue` and other interim responses, from end to end |
-//! | `tunnel`, `patience` | WebSockets, and how long anybody may be silent |
+//! | `tunnel` | WebSockets |
+//! | `patience`, `stall` | how long anybody may be silent, or deaf |
 
 mod admit;
 mod expectation;
@@ -23,6 +24,7 @@ mod options;
 mod patience;
 mod proxy;
 mod server;
+mod stall;
 mod tunnel;
 mod upstream;
 mod via;
@@ -76,7 +78,7 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
 
     let (stopping, stopped) = oneshot::channel::<()>();
     let farewell = async {
-        server::serve(listener, app, async { drop(stopped.await) }).await;
+        server::serve(listener, app, options.patience, async { drop(stopped.await) }).await;
         tunnels.ended().await;
     };
     let deadline = async {

@@ -37,6 +37,8 @@ use crate::{
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a connection is kept for the next request: less than the five seconds after which many servers close it.
 const KEPT: Duration = Duration::from_secs(4);
+/// How much longer an upstream is waited for than a client that uploads to it: who of two has fallen silent is told by the body first.
+const AFTERTHOUGHT: Duration = Duration::from_millis(500);
 
 /// What a request's connection is, in its extensions.
 #[derive(Clone, Debug)]
@@ -168,9 +170,10 @@ impl Shared {
 
     /// The upstream's answer, if it comes while the client or the upstream is heard of.
     async fn ask(&self, request: Request<RequestBody>, heard: &Heard) -> Result<Response<Incoming>, BoxError> {
+        let patience = if request.body().is_end_stream() { self.patience } else { self.patience.saturating_add(AFTERTHOUGHT) };
         tokio::select! {
             answer = self.client.request(request) => Ok(answer?),
-            () = heard.silence(self.patience) => Err(UpstreamError::new(Elapsed::new()).into()),
+            () = heard.silence(patience) => Err(UpstreamError::new(Elapsed::new()).into()),
         }
     }
 

@@ -128,6 +128,27 @@ describe("a client that goes away", () => {
       await eventually(() => up.connections() === 0, "the upstream is let go");
     }));
 
+  test("without going: it reads nothing for longer than patience, and the upstream is let go", () => {
+    let written = 0;
+    const flood = (_, response) => {
+      const more = () => {
+        written += 65_536;
+        if (response.write(Buffer.alloc(65_536))) setImmediate(more);
+        else response.once("drain", more);
+      };
+      more();
+    };
+    return using([() => upstream(flood), gateway], async (up, server) => {
+      const deaf = client(server);
+      await once(deaf.socket, "connect");
+      deaf.socket.pause();
+      deaf.send(GET);
+      await eventually(() => written > 0, "the answer has begun");
+      await eventually(() => up.connections() === 0, "the upstream is let go");
+      deaf.close();
+    });
+  });
+
   test("in the middle of the answer: the upstream is not read to its end", () => {
     let closed;
     const endless = (_, response) => {
