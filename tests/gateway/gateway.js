@@ -59,8 +59,11 @@ export async function start(name, ...args) {
   };
 }
 
+/** Where a test names none: what is true of a proxy is true with and without a cache in it. */
+const PROFILE = process.env.GATEWAY_PROFILE ?? "off";
+
 /** The gateway before `upstream` (which has a `url`), with an impatience that tests can wait for. */
-export const gateway = (upstream, ...args) => start("gateway", "--upstream", upstream.url, "--patience", "1", "--profile", "off", ...args);
+export const gateway = (upstream, ...args) => start("gateway", "--upstream", upstream.url, "--patience", "1", ...(args.includes("--profile") ? [] : ["--profile", PROFILE]), ...args);
 
 /** Runs `test` with what `make` gives, and takes that down again. */
 export const using = async (things, test) => {
