@@ -102,6 +102,9 @@ mod service;
 mod tagging;
 mod validators;
 
+#[cfg(feature = "conditional-cache-shared")]
+pub mod shared;
+
 pub use self::{
     body::ResponseBody,
     cache_control::CacheControl,
