@@ -2,10 +2,11 @@
 
 mod collapse;
 mod key;
+mod query;
 mod store;
 mod tee;
 
 pub use self::{
-    key::CacheKey,
-    store::{Kept, Purge, PurgeMode, Selecting, Store, StoredBody, StoredHead, Tags, Variant, Variants},
+    key::{CacheKey, KeyPolicy},
+    store::{Kept, MemoryStore, Purge, PurgeMode, Selecting, Store, StoreStats, StoredBody, StoredHead, Tags, Variant, Variants},
 };

@@ -17,9 +17,15 @@ pub struct StoredBody {
 enum Parts {
     /// The usual case, without an allocation of its own.
     One(Bytes),
-    Whole { chunks: Arc<[Bytes]>, length: u64 },
+    Whole {
+        chunks: Arc<[Bytes]>,
+        length: u64,
+    },
     /// Apart from each other, and not empty: what touches is one part.
-    Ranges { parts: Arc<BTreeMap<u64, Bytes>>, complete_length: Option<u64> },
+    Ranges {
+        parts: Arc<BTreeMap<u64, Bytes>>,
+        complete_length: Option<u64>,
+    },
 }
 
 impl StoredBody {

@@ -18,6 +18,14 @@ enum What {
     Everything,
 }
 
+/// Where a store finds what a [`Purge`] names.
+pub(super) enum Scope<'a> {
+    Url(&'a CacheKey),
+    Tags(&'a Tags),
+    /// Everywhere.
+    Scan,
+}
+
 /// What becomes of what is purged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a response is kept or it is not")]
@@ -77,6 +85,15 @@ impl Purge {
             What::Prefix(prefix) => key.is_below(prefix),
             What::Tags(tags) => tags.iter().any(|tag| variant.tags().contains(tag)),
             What::Everything => true,
+        }
+    }
+
+    /// Where to look for it.
+    pub(super) fn scope(&self) -> Scope<'_> {
+        match &self.what {
+            What::Url(url) => Scope::Url(url),
+            What::Tags(tags) => Scope::Tags(tags),
+            What::Prefix(_) | What::Everything => Scope::Scan,
         }
     }
 

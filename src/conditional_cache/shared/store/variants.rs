@@ -90,6 +90,27 @@ impl Variants {
         self.0.iter().filter(|variant| keep(variant)).cloned().collect()
     }
 
+    /// The newest ones that are within so many bytes together, and the newest in any case.
+    pub(crate) fn within(&self, bytes: u64) -> Self {
+        let mut left = bytes;
+        let kept = self.0.iter().enumerate().take_while(|(place, variant)| {
+            let fits = variant.weight() <= left;
+            left = left.saturating_sub(variant.weight());
+            fits || *place == 0
+        });
+        kept.map(|(_, variant)| variant.clone()).collect()
+    }
+
+    /// The same, with those of which `stale` is true marked so.
+    pub(crate) fn softened(&self, stale: impl Fn(&Variant) -> bool) -> Self {
+        let softened = |variant: &Variant| {
+            let mut head = StoredHead::clone(variant.head());
+            head.stale = true;
+            variant.clone().with_head(head)
+        };
+        self.0.iter().map(|variant| if stale(variant) { softened(variant) } else { variant.clone() }).collect()
+    }
+
     /// About how many bytes they take.
     pub(crate) fn weight(&self) -> u64 {
         self.0.iter().map(Variant::weight).sum()
