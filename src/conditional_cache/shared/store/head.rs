@@ -2,6 +2,8 @@ use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderName, StatusCode, Version};
 
+use super::super::terms::Terms;
+
 /// What a stored response says before its content, and what was asked to get it ([RFC 9111 §3](https://www.rfc-editor.org/rfc/rfc9111#section-3)).
 ///
 /// Everything in it is owned and plain, so a store over a network can write it down and read it back.
@@ -24,6 +26,8 @@ pub struct StoredHead {
     pub response_time: SystemTime,
     /// Whether it was purged softly: to be taken as stale from then on, however fresh its fields call it.
     pub stale: bool,
+    /// What follows from all of this, worked out once; a head that was read back has none, and they are worked out when it is used.
+    pub(in crate::conditional_cache) terms: Option<Terms>,
 }
 
 impl StoredHead {
@@ -38,6 +42,7 @@ impl StoredHead {
             request_time,
             response_time,
             stale: false,
+            terms: None,
         }
     }
 
