@@ -40,6 +40,28 @@ impl StoredBody {
         Self { parts, trailers: None }
     }
 
+    /// The whole content, copied into memory of its own size.
+    pub(crate) fn copied<'a>(chunks: impl IntoIterator<Item = &'a Bytes, IntoIter: Clone>) -> Self {
+        let chunks = chunks.into_iter();
+        let mut left: usize = chunks.clone().map(Bytes::len).sum();
+        let mut pieces = Vec::with_capacity(left.div_ceil(PIECE));
+        let mut piece = Vec::with_capacity(left.min(PIECE));
+        for chunk in chunks {
+            let mut rest: &[u8] = chunk;
+            while let Some((now, later)) = rest.split_at_checked(rest.len().min(PIECE - piece.len())).filter(|_| !rest.is_empty())
+            {
+                piece.extend_from_slice(now);
+                rest = later;
+                if piece.len() == PIECE {
+                    left -= PIECE;
+                    pieces.push(std::mem::replace(&mut piece, Vec::with_capacity(left.min(PIECE))).into());
+                }
+            }
+        }
+        pieces.push(piece.into());
+        Self::whole(pieces)
+    }
+
     /// One part of a content whose complete length may be unknown. `None` if it does not lie within that length, or if nothing is in it.
     #[must_use]
     pub fn part(start: u64, bytes: Bytes, complete_length: Option<u64>) -> Option<Self> {
@@ -96,7 +118,7 @@ impl StoredBody {
     /// About how many bytes it takes.
     pub(crate) fn weight(&self) -> u64 {
         let trailers = self.trailers.as_ref().map_or(0, |trailers| (trailers.capacity() * 128) as u64);
-        self.pieces().map(|(_, piece)| piece.len() as u64 + PIECE).sum::<u64>() + trailers
+        self.pieces().map(|(_, piece)| piece.len() as u64 + OVERHEAD).sum::<u64>() + trailers
     }
 
     /// The bytes that are there, each piece with where it begins, in order.
@@ -168,8 +190,11 @@ impl StoredBody {
     }
 }
 
+/// The most bytes in one piece of a whole content, so that no allocation is very large.
+const PIECE: usize = 256 * 1024;
+
 /// What a piece costs beyond its bytes.
-const PIECE: u64 = 64;
+const OVERHEAD: u64 = 64;
 
 /// Puts bytes among the parts; what they touch becomes one part with them.
 fn insert(parts: &mut BTreeMap<u64, Bytes>, start: u64, bytes: Bytes) {
