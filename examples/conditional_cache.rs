@@ -29,7 +29,7 @@ use donjon::{
     conditional_cache::{CacheControl, CachePolicy, CacheRule, ConditionalCacheLayer, EntityTag, Preconditions, Validators},
 };
 use futures_util::stream;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
@@ -113,7 +113,7 @@ async fn read(State(items): State<Items>, Path(id): Path<String>) -> Response {
 async fn write(State(items): State<Items>, Path(id): Path<String>, headers: HeaderMap, content: Bytes) -> Response {
     let mut store = items.lock();
     let current = store.items.get(&id).map_or_else(Validators::missing, Item::validators);
-    if let Err(problem) = Preconditions::from_headers(&headers).guard(&Method::PUT, &current) {
+    if let Err(problem) = Preconditions::from_headers(&headers).check(&current) {
         return refused(problem);
     }
     store.revision += 1;
@@ -128,7 +128,7 @@ async fn remove(State(items): State<Items>, Path(id): Path<String>, headers: Hea
     let mut store = items.lock();
     // What is not there is not there, whatever the conditions.
     let Some(item) = store.items.get(&id) else { return refused(Problem::new(StatusCode::NOT_FOUND)) };
-    if let Err(problem) = Preconditions::from_headers(&headers).guard(&Method::DELETE, &item.validators()) {
+    if let Err(problem) = Preconditions::from_headers(&headers).check(&item.validators()) {
         return refused(problem);
     }
     store.items.remove(&id);

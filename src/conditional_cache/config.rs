@@ -1,4 +1,4 @@
-use super::{policy::CachePolicy, tagging::EntityTags};
+use super::{policy::CachePolicy, range::Ranges, tagging::EntityTags};
 use crate::core::SharedClock;
 
 /// What the layer, its services and their futures share.
@@ -8,6 +8,7 @@ pub(super) struct Config {
     pub(super) clock: SharedClock,
     pub(super) max_buffered: usize,
     pub(super) entity_tags: EntityTags,
+    pub(super) ranges: Ranges,
 }
 
 impl Default for Config {
@@ -17,6 +18,7 @@ impl Default for Config {
             clock: SharedClock::default(),
             max_buffered: 256 * 1024,
             entity_tags: EntityTags::default(),
+            ranges: Ranges::default(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode, header, response::Parts};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, response::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
@@ -16,15 +16,16 @@ use super::{
     config::Config,
     entity_tag::{EntityTag, Strength},
     hold::{Hold, Outcome},
-    http_date,
+    http_date, partial,
     policy::{CacheDirectives, Candidates, Decision, Subject},
     precondition::{self, Evaluation, Preconditions},
+    range::{ByteRanges, Ranges},
     tagging::{self, Tagging},
     validators::Current,
 };
 use crate::core::{
     LayerBody, Principal,
-    header::{add_vary, remove_content, remove_representation},
+    header::{add_vary, remove_content},
     trace::event,
 };
 
@@ -46,6 +47,7 @@ pin_project! {
 pub(super) struct Plan {
     pub(super) head: bool,
     pub(super) preconditions: Option<Box<Preconditions>>,
+    pub(super) ranges: Option<Box<ByteRanges>>,
     pub(super) candidates: Candidates,
     pub(super) authorization: bool,
     pub(super) cookie: bool,
@@ -112,7 +114,10 @@ where
 }
 
 #[inline(never)]
-fn poll_holding<B: Body>(slot: &mut Option<Box<Holding<B>>>, cx: &mut Context<'_>) -> Poll<Response<ResponseBody<B>>> {
+fn poll_holding<B>(slot: &mut Option<Box<Holding<B>>>, cx: &mut Context<'_>) -> Poll<Response<ResponseBody<B>>>
+where
+    B: Body<Data: From<Bytes>>,
+{
     let Some(holding) = slot else { return Poll::Pending };
     let outcome = ready!(holding.hold.poll(cx));
     slot.take().map_or(Poll::Pending, |holding| Poll::Ready(holding.finish(outcome)))
@@ -122,8 +127,18 @@ impl Plan {
     /// Whether the response is sent as it is: nothing has to be evaluated, and what the handler said is all there is to say. The common
     /// case, and the one that must cost next to nothing.
     #[inline]
-    fn leaves<B>(&self, response: &Response<B>) -> bool {
-        self.preconditions.is_none() && says_all(response.headers())
+    fn leaves<B: Body>(&self, response: &Response<B>) -> bool {
+        let unconditional = self.preconditions.is_none() && self.ranges.is_none();
+        unconditional && says_all(response.headers()) && self.config.ranges != Ranges::Advertised && !self.is_hollow(response)
+    }
+
+    /// Whether the response has no content where another would have had some: its body must not tell of a length (see
+    /// [`ResponseBody::none`]).
+    #[inline]
+    fn is_hollow<B: Body>(&self, response: &Response<B>) -> bool {
+        (self.head || response.status() == StatusCode::NOT_MODIFIED)
+            && response.body().is_end_stream()
+            && !response.headers().contains_key(header::CONTENT_LENGTH)
     }
 
     /// Writes the policy, and tells whether the content is to be held back for a tag.
@@ -161,18 +176,68 @@ impl Plan {
         }
     }
 
-    /// Evaluates the preconditions on what would be sent. A status other than 200 comes before them (§13.2.1), or is the handler's own
-    /// answer to them.
-    fn answer<B: Body>(&self, response: Response<ResponseBody<B>>) -> Response<ResponseBody<B>> {
-        let Some(preconditions) = self.preconditions.as_deref().filter(|_| response.status() == StatusCode::OK) else {
-            return response;
-        };
-        let method = if self.head { Method::HEAD } else { Method::GET };
-        match preconditions.judge(&method, Current::from_headers(response.headers())) {
-            Evaluation::Proceed => response,
-            Evaluation::NotModified => not_modified(response.into_parts().0),
-            Evaluation::PreconditionFailed => precondition_failed(response.into_parts().0),
+    /// Evaluates the preconditions on what would be sent, and cuts what is left to be sent. A status other than 200 comes before them
+    /// (§13.2.1), or is the handler's own answer to them.
+    fn answer<B>(&self, mut response: Response<ResponseBody<B>>) -> Response<ResponseBody<B>>
+    where
+        B: Body<Data: From<Bytes>>,
+    {
+        if self.is_hollow(&response) {
+            response = response.map(|_| self.no_content());
         }
+        if response.status() != StatusCode::OK {
+            return response;
+        }
+        let method = if self.head { Method::HEAD } else { Method::GET };
+        let current = Current::from_headers(response.headers());
+        match self.preconditions.as_ref().map_or(Evaluation::Proceed, |preconditions| preconditions.judge(&method, current)) {
+            Evaluation::Proceed => self.cut(response),
+            Evaluation::NotModified => not_modified(response.into_parts().0, self.no_content()),
+            Evaluation::PreconditionFailed => self.precondition_failed(response.into_parts().0),
+        }
+    }
+
+    /// Step 5 of §13.2.2.
+    fn cut<B>(&self, mut response: Response<ResponseBody<B>>) -> Response<ResponseBody<B>>
+    where
+        B: Body<Data: From<Bytes>>,
+    {
+        let advertised = self.config.ranges == Ranges::Advertised;
+        if self.ranges.is_none() && !advertised {
+            return response;
+        }
+        let Some(length) = partial::length(&response) else { return response };
+        if let Some(ranges) = &self.ranges {
+            let current = Current::from_headers(response.headers());
+            let now = self.config.clock.now();
+            if self.preconditions.as_ref().is_none_or(|preconditions| preconditions.range_applies(current, now)) {
+                response = partial::answer(ranges, length, response);
+            }
+        }
+        if advertised {
+            partial::advertise(response.headers_mut());
+        }
+        response
+    }
+
+    /// The 412 for a 200. To HEAD it tells the length of the content that it does not have, as every answer to HEAD does.
+    fn precondition_failed<B>(&self, mut parts: Parts) -> Response<ResponseBody<B>>
+    where
+        B: Body<Data: From<Bytes>>,
+    {
+        event!(DEBUG, "precondition failed");
+        let body = partial::refuse::<B>(&mut parts, precondition::refusal());
+        if !self.head {
+            return Response::from_parts(parts, ResponseBody::layer(body));
+        }
+        parts.headers.extend(body.size_hint().exact().map(|length| (header::CONTENT_LENGTH, HeaderValue::from(length))));
+        Response::from_parts(parts, self.no_content())
+    }
+
+    /// A compressing layer further out takes what tells no length for long, and would make a coding's empty content out of no content. So
+    /// the length is only left open where the client takes no coding.
+    fn no_content<B: Body>(&self) -> ResponseBody<B> {
+        if self.may_be_coded { ResponseBody::layer(LayerBody::empty()) } else { ResponseBody::none() }
     }
 }
 
@@ -197,7 +262,10 @@ impl<B: Body> Holding<B> {
         Box::new(Self { plan, parts, strength, hold })
     }
 
-    fn finish(self, outcome: Outcome<B::Error>) -> Response<ResponseBody<B>> {
+    fn finish(self, outcome: Outcome<B::Error>) -> Response<ResponseBody<B>>
+    where
+        B::Data: From<Bytes>,
+    {
         let Self { plan, mut parts, strength, hold } = self;
         match outcome {
             Outcome::Complete(_) => {
@@ -223,27 +291,14 @@ impl<B: Body> Holding<B> {
 /// is no ETag ([RFC 9110 §15.4.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5)). Fields that are not about the
 /// representation stay as well: Set-Cookie renews a session, a script may not read a 304 without its Access-Control fields, and a
 /// security policy must reach the stored page when it changes.
-fn not_modified<B: Body>(mut parts: Parts) -> Response<ResponseBody<B>> {
+fn not_modified<B: Body>(mut parts: Parts, no_content: ResponseBody<B>) -> Response<ResponseBody<B>> {
     event!(DEBUG, "not modified");
     remove_content(&mut parts.headers);
     if parts.headers.contains_key(header::ETAG) {
         parts.headers.remove(header::LAST_MODIFIED);
     }
     parts.status = StatusCode::NOT_MODIFIED;
-    Response::from_parts(parts, ResponseBody::layer(LayerBody::empty()))
-}
-
-/// The 412 for a 200. What spoke of the representation is gone; what did not (cookies, Access-Control fields) stays.
-fn precondition_failed<B: Body>(mut parts: Parts) -> Response<ResponseBody<B>> {
-    event!(DEBUG, "precondition failed");
-    let (problem, body) = precondition::refusal().into_http_response::<B>().into_parts();
-    remove_representation(&mut parts.headers);
-    for (name, value) in &problem.headers {
-        parts.headers.insert(name, value.clone());
-    }
-    parts.extensions.extend(problem.extensions);
-    parts.status = problem.status;
-    Response::from_parts(parts, ResponseBody::layer(body))
+    Response::from_parts(parts, no_content)
 }
 
 impl<F, B: Body> fmt::Debug for ResponseFuture<F, B> {

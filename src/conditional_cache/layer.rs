@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
-use super::{config::Config, policy::CachePolicy, service::ConditionalCache, tagging::EntityTags};
+use super::{config::Config, policy::CachePolicy, range::Ranges, service::ConditionalCache, tagging::EntityTags};
 use crate::core::{Clock, SharedClock};
 
-/// Answers conditional requests, tags responses and writes their `Cache-Control`. See the [module](self::super) for the rules.
+/// Answers conditional and range requests, tags responses and writes their `Cache-Control`. See the [module](self::super) for the rules.
 ///
 /// Cloning is a reference count.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +26,7 @@ impl ConditionalCacheLayer {
         self
     }
 
-    /// Sets the clock from which `Expires` is told; the system's if none is given.
+    /// Sets the clock from which `Expires` is told and the dates of `If-Range` are judged; the system's if none is given.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.config_mut().clock = SharedClock::new(clock);
         self
@@ -44,6 +44,12 @@ impl ConditionalCacheLayer {
     /// Sets whether and how entity tags are made.
     pub fn entity_tags(mut self, setting: EntityTags) -> Self {
         self.config_mut().entity_tags = setting;
+        self
+    }
+
+    /// Sets whether requests for a part of a response are answered by the layer.
+    pub fn ranges(mut self, setting: Ranges) -> Self {
+        self.config_mut().ranges = setting;
         self
     }
 

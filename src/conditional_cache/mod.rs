@@ -95,12 +95,18 @@ mod entity_tag;
 mod future;
 mod hold;
 mod http_date;
+mod if_range;
 mod layer;
+mod partial;
 mod policy;
 mod precondition;
+mod range;
 mod service;
 mod tagging;
 mod validators;
+
+#[cfg(feature = "conditional-cache-shared")]
+pub mod shared;
 
 pub use self::{
     body::ResponseBody,
@@ -110,6 +116,7 @@ pub use self::{
     layer::ConditionalCacheLayer,
     policy::{CacheDirectives, CachePolicy, CachePolicyBuilder, CacheRule, PolicyError, PolicyErrorKind},
     precondition::{Evaluation, Preconditions},
+    range::{ByteRanges, Ranges, Selection},
     service::ConditionalCache,
     tagging::EntityTags,
     validators::Validators,
@@ -121,7 +128,9 @@ pub use self::{
 pub mod fuzzing {
     use http::{HeaderMap, HeaderValue, Method, header};
 
-    use super::{CacheControl, EntityTag, Evaluation, Preconditions, Validators, entity_tag, http_date, policy};
+    use super::{
+        ByteRanges, CacheControl, EntityTag, Evaluation, Preconditions, Selection, Validators, entity_tag, http_date, policy,
+    };
 
     /// What is read as a tag is a tag when read alone, and lists hold no more tags than quotes.
     pub fn entity_tag(data: &[u8]) {
@@ -144,6 +153,20 @@ pub mod fuzzing {
         if let Some(time) = http_date::parse(data) {
             assert_eq!(http_date::parse(http_date::render(time).as_bytes()), Some(time));
         }
+    }
+
+    /// A length in eight bytes, then the value of a `Range`. What is selected lies within the content, in order, and is not empty.
+    pub fn ranges(data: &[u8]) {
+        let Some((length, value)) = data.split_first_chunk() else { return };
+        let length = u64::from_be_bytes(*length);
+        let Some(ranges) = ByteRanges::parse(value) else { return };
+        let parts = match ranges.select(length) {
+            Selection::Part(part) => vec![part],
+            Selection::Parts(parts) => parts,
+            Selection::Whole | Selection::Unsatisfiable => return,
+        };
+        assert!(parts.iter().all(|part| part.start < part.end && part.end <= length));
+        assert!(parts.iter().zip(parts.iter().skip(1)).all(|(one, next)| one.end < next.start));
     }
 
     /// A pattern and a path, apart by a line feed.

@@ -13,6 +13,7 @@ use super::{
     config::Config,
     future::{Plan, ResponseFuture},
     precondition::Preconditions,
+    range::{ByteRanges, Ranges},
     tagging::accepts_coding,
 };
 use crate::core::Principal;
@@ -39,6 +40,7 @@ impl<S> ConditionalCache<S> {
         let mut plan = Plan {
             head,
             preconditions: None,
+            ranges: None,
             candidates: self.config.policy.candidates(request.uri().path()),
             authorization: false,
             cookie: false,
@@ -46,7 +48,7 @@ impl<S> ConditionalCache<S> {
             may_be_coded: false,
             config: Arc::clone(&self.config),
         };
-        let mut conditional = false;
+        let (mut conditional, mut ranged) = (false, false);
         // One pass is quicker than to look up seven.
         for (name, value) in request.headers() {
             match *name {
@@ -56,8 +58,15 @@ impl<S> ConditionalCache<S> {
                 header::IF_MATCH | header::IF_NONE_MATCH | header::IF_MODIFIED_SINCE | header::IF_UNMODIFIED_SINCE => {
                     conditional = true;
                 }
+                header::RANGE => ranged = true,
                 _ => {}
             }
+        }
+        // Only to GET does Range mean anything (§14.2).
+        if ranged && !head && self.config.ranges != Ranges::Off {
+            plan.ranges = ByteRanges::from_headers(request.headers()).map(Box::new);
+            // If-Range means nothing without Range (§13.1.5).
+            conditional |= plan.ranges.is_some() && request.headers().contains_key(header::IF_RANGE);
         }
         // In a box: as small as can be, since it waits beside every request.
         plan.preconditions = conditional.then(|| Box::new(Preconditions::from_headers(request.headers())));
