@@ -37,13 +37,15 @@ use std::{
     time::Duration,
 };
 
-use donjon::error_mapping::{ErrorMappingLayer, Role};
+use donjon::error_mapping::{ErrorMappingLayer, ProxyStatus, Role, UpstreamProxyStatus};
 use hyper::body::Incoming;
 use tokio::{net::TcpListener, sync::oneshot};
 use tower::{ServiceBuilder, filter::FilterLayer};
 
 use crate::{options::Options, proxy::Proxy, tunnel::Tunnels, via::Pseudonym};
 
+/// What the gateway calls itself in `Proxy-Status`.
+const NAME: &str = "donjon";
 /// How long open requests and WebSockets are given when the gateway stops.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -66,8 +68,10 @@ async fn main() -> ExitCode {
 async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     let tunnels = Tunnels::new(options.tunnels);
     let proxy = Proxy::new(options, Pseudonym::new(rand::random()), tunnels.clone());
+    // What the upstream says of itself passes, with what we have seen of it.
+    let proxy_status = ProxyStatus::new(NAME)?.upstream(UpstreamProxyStatus::Extend);
     let app = ServiceBuilder::new()
-        .layer(ErrorMappingLayer::new().role(Role::Gateway))
+        .layer(ErrorMappingLayer::new().role(Role::Gateway).proxy_status(proxy_status))
         .layer(FilterLayer::new(admit::admit::<Incoming>))
         .service(proxy);
 
@@ -79,7 +83,7 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     let (stopping, stopped) = oneshot::channel::<()>();
     let farewell = async {
         server::serve(listener, app, options.patience, async { drop(stopped.await) }).await;
-        tunnels.ended().await;
+
     };
     let deadline = async {
         told_to_stop().await;

@@ -128,6 +128,15 @@ describe("a client that goes away", () => {
       await eventually(() => up.connections() === 0, "the upstream is let go");
     }));
 
+  test("without going: its upload falls silent, which is its own fault and not the upstream's", () =>
+    using([() => upstream((request) => request.resume().on("error", () => {})), gateway], async (up, server) => {
+      const silent = client(server);
+      silent.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf");
+      assert.match(await silent.until(/\r\n\r\n/), /^HTTP\/1\.1 408/);
+      await eventually(() => up.connections() === 0, "the upstream is let go");
+      silent.close();
+    }));
+
   test("without going: it reads nothing for longer than patience, and the upstream is let go", () => {
     let written = 0;
     const flood = (_, response) => {
