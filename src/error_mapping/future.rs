@@ -62,7 +62,9 @@ where
                     Err(panicked) => panicked.into(),
                     Ok(()) => match polled {
                         Poll::Pending => return Poll::Pending,
-                        Poll::Ready(Ok(response)) => return Poll::Ready(Ok(respond::pass_or_render(response, wanted))),
+                        Poll::Ready(Ok(response)) => {
+                            return Poll::Ready(Ok(respond::pass_or_render(response, wanted, this.config)));
+                        }
                         Poll::Ready(Err(error)) => Failure::of(error),
                     },
                 }

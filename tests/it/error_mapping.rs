@@ -2,7 +2,9 @@
 
 mod causes;
 mod contract;
+mod faults;
 mod forms;
+mod own_errors;
 mod panics;
 mod secrets;
 
