@@ -28,8 +28,16 @@ pub enum CacheStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Handling {
     /// Answered from what was stored, with this many seconds of freshness left.
-    Hit { ttl: i64, detail: Option<&'static str> },
-    Forwarded { why: Forward, status: Option<StatusCode>, outcome: Outcome, collapsed: Collapsed },
+    Hit {
+        ttl: i64,
+        detail: Option<&'static str>,
+    },
+    Forwarded {
+        why: Forward,
+        status: Option<StatusCode>,
+        outcome: Outcome,
+        collapsed: Collapsed,
+    },
     /// Neither: the client wanted a stored response or none.
     Nothing,
 }
@@ -50,7 +58,9 @@ pub(super) enum Forward {
 /// What became of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    Stored { ttl: i64 },
+    Stored {
+        ttl: i64,
+    },
     Refused(NotStored),
     /// It was never to be stored, or confirmed what is.
     Passed,
@@ -168,7 +178,12 @@ mod tests {
             ("a miss", CacheStatus::On, stored, Some("donjon; fwd=uri-miss; fwd-status=200; stored")),
             ("a miss in detail", CacheStatus::Detailed, stored, Some("donjon; fwd=uri-miss; fwd-status=200; stored; ttl=60")),
             ("refused", CacheStatus::On, refused, Some("donjon; fwd=vary-miss; fwd-status=200")),
-            ("refused in detail", CacheStatus::Detailed, refused, Some("donjon; fwd=vary-miss; fwd-status=200; detail=set-cookie")),
+            (
+                "refused in detail",
+                CacheStatus::Detailed,
+                refused,
+                Some("donjon; fwd=vary-miss; fwd-status=200; detail=set-cookie"),
+            ),
             ("validated with another", CacheStatus::On, validated, Some("donjon; fwd=stale; fwd-status=304; collapsed")),
             ("passed", CacheStatus::On, passed, Some("donjon; fwd=method")),
             ("nothing stored", CacheStatus::On, Handling::Nothing, Some("donjon; detail=only-if-cached")),

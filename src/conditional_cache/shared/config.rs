@@ -5,13 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{
-    cache_status::CacheStatus,
-    collapse::Collapse,
-    counters::Counters,
-    key::KeyPolicy,
-    profile::Rules,
-};
+use super::{cache_status::CacheStatus, collapse::Collapse, counters::Counters, key::KeyPolicy, profile::Rules};
 use crate::core::SharedClock;
 
 /// What the layer, its services and their futures share.

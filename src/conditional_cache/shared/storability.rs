@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 
 use super::{
     directives::Directives,
@@ -180,11 +180,6 @@ fn is_understood(status: StatusCode) -> bool {
         status.as_u16(),
         200..=206 | 300..=303 | 307 | 308 | 400..=411 | 413..=417 | 421 | 422 | 426 | 428 | 429 | 431 | 451 | 500..=505 | 511
     )
-}
-
-/// Whether a request of this method can be answered from what is stored ([RFC 9111 §4](https://www.rfc-editor.org/rfc/rfc9111#section-4)).
-pub(super) fn is_answerable(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD)
 }
 
 #[cfg(test)]

@@ -47,11 +47,16 @@ impl Vary {
 
 /// The stored response that answers the request: the newest of those that match, since the newest comes first.
 pub(super) fn select<'a>(variants: &'a [Variant], request: &HeaderMap, likeness: Likeness) -> Option<&'a Variant> {
-    let exact = variants.iter().find(|variant| differing(&variant.head().selecting, request, likeness).next().is_none());
+    let exact = variants.iter().find(|variant| selects(&variant.head().selecting, request, likeness));
     match likeness {
         Likeness::Exact => exact,
         Likeness::Wide => exact.or_else(|| variants.iter().find(|variant| is_in_favourite_language(variant, request, likeness))),
     }
+}
+
+/// Whether a request is like the one that got the response.
+pub(super) fn selects(selecting: &Selecting, request: &HeaderMap, likeness: Likeness) -> bool {
+    differing(selecting, request, likeness).next().is_none()
 }
 
 /// The names of the selecting fields in which the request is unlike the one that got the response.

@@ -84,6 +84,11 @@ impl<T: Clone> Collapse<T> {
         }
     }
 
+    /// Until then nobody waits for this key: what comes of it is not for all.
+    pub(super) fn pass(&self, key: &CacheKey, until: SystemTime) {
+        self.0.passing.insert(key, until);
+    }
+
     /// What comes for this key is to be shared again.
     pub(super) fn allow(&self, key: &CacheKey) {
         self.0.passing.remove(key);

@@ -226,3 +226,6 @@ fn insert(parts: &mut BTreeMap<u64, Bytes>, start: u64, bytes: Bytes) {
     joined.extend_from_slice(&tail);
     parts.insert(first, joined.into());
 }
+
+#[cfg(test)]
+mod tests;

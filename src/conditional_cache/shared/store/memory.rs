@@ -135,11 +135,18 @@ impl MemoryStore {
             return self.0.cache.remove(key).into_iter().collect();
         }
         let mut evicted = Evicted::new();
-        self.0.cache.insert_with_lifecycle(key.clone(), Entry::new(key, new), &mut evicted);
-        for (key, entry) in &evicted {
-            index.replace(key, &entry.variants, &Variants::default());
+        self.0.cache.insert_with_lifecycle(key.clone(), Entry::new(key, new.clone()), &mut evicted);
+        let mut counted = 0;
+        // What was replaced is among them.
+        for (gone, entry) in evicted.iter().filter(|(gone, _)| gone != key) {
+            index.replace(gone, &entry.variants, &Variants::default());
+            counted += 1;
         }
-        self.0.evicted.fetch_add(evicted.len() as u64, Relaxed);
+        if !self.0.cache.contains_key(key) {
+            index.replace(key, &new, &Variants::default());
+            counted += 1;
+        }
+        self.0.evicted.fetch_add(counted, Relaxed);
         evicted
     }
 
@@ -275,3 +282,6 @@ impl Lifecycle<CacheKey, Entry> for Evictions {
         evicted.push((key, entry));
     }
 }
+
+#[cfg(test)]
+mod tests;

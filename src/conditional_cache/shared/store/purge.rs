@@ -83,7 +83,7 @@ impl Purge {
         match &self.what {
             What::Url(url) => key.same_url(url),
             What::Prefix(prefix) => key.is_below(prefix),
-            What::Tags(tags) => tags.iter().any(|tag| variant.tags().contains(tag)),
+            What::Tags(tags) => tags.meet(variant.tags()),
             What::Everything => true,
         }
     }

@@ -92,9 +92,9 @@ impl Buffer {
         }
     }
 
-    /// A reader from the beginning; none once the beginning is not there any more, or nothing good can come.
+    /// A reader from the beginning; after the first, none once the beginning is not there any more, or nothing good can come.
     pub(super) fn enter(&mut self) -> Option<Place> {
-        if self.end == Some(End::Cut) || (self.too_large && !(self.received == 0 && self.readers.is_empty())) {
+        if self.end == Some(End::Cut) || (self.too_large && self.next > 0) {
             return None;
         }
         let place = self.next;
@@ -198,7 +198,7 @@ impl Buffer {
 
     /// Of what is not to be stored, lets go what all have read, and what is too far behind.
     fn trim(&mut self) {
-        if !self.too_large {
+        if !self.too_large || self.next == 0 {
             return;
         }
         let slowest = self.readers.values().min().copied().unwrap_or(At::MAX);

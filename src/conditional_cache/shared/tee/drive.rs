@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use http_body::{Body, SizeHint};
 
 use super::{
@@ -53,9 +53,17 @@ pub(in super::super) enum Filled {
 
 impl<B: Body> Fill<B> {
     /// A body that nobody reads yet. `finish` reads the rest of it, from a place, when its last reader is gone and its end is near.
-    pub(super) fn new(body: B, limits: Limits, finish: fn(&Self, Place)) -> Self {
-        let hint = body.size_hint();
+    pub(super) fn new(there: impl IntoIterator<Item = Bytes>, body: B, limits: Limits, finish: fn(&Self, Place)) -> Self {
+        let there: Vec<Bytes> = there.into_iter().collect();
+        let before: u64 = there.iter().map(|chunk| chunk.len() as u64).sum();
+        let of_body = body.size_hint();
+        let mut hint = SizeHint::new();
+        if let Some(upper) = of_body.upper() {
+            hint.set_upper(upper.saturating_add(before));
+        }
+        hint.set_lower(of_body.lower().saturating_add(before));
         let mut buffer = Buffer::new(limits.max, limits.expected.or(hint.exact()));
+        there.into_iter().for_each(|chunk| buffer.push(chunk));
         if body.is_end_stream() {
             buffer.end();
         }

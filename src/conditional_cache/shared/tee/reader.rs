@@ -43,7 +43,12 @@ where
 {
     /// A body that may be shared, and its first reader.
     pub(in super::super) fn start(body: B, limits: Limits) -> (Self, Reader<B>) {
-        let fill = Self::new(body, limits, finish);
+        Self::start_after([], body, limits)
+    }
+
+    /// The same, when these bytes are there already and the body is what comes after them. The limits speak of both together.
+    pub(in super::super) fn start_after(there: impl IntoIterator<Item = Bytes>, body: B, limits: Limits) -> (Self, Reader<B>) {
+        let fill = Self::new(there, body, limits, finish);
         // The first comes in whatever the limits are.
         let place = fill.enter().unwrap_or_default();
         (fill.clone(), Reader { fill, place, read: 0, over: false, finish: Finish::Allowed })

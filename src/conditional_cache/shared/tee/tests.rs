@@ -216,6 +216,20 @@ fn one_chunk_may_be_larger_than_all_that_may_be_stored() {
 }
 
 #[test]
+fn what_is_there_already_comes_first() {
+    let there = ["ab", "c"].map(Bytes::from);
+    let (fill, mut reader) = Fill::start_after(there.clone(), frames(&["de"]), Limits { max: 1000, expected: Some(5) });
+    let told = Told::of(&fill);
+    assert_eq!([now(&mut reader), now(&mut reader), now(&mut reader)].map(Option::unwrap).concat(), "abcde");
+    assert_eq!(now(&mut reader), None);
+    assert_eq!(told.whole(), "abcde");
+    let (fill, mut reader) = Fill::start_after(there, frames(&["de"]), Limits { max: 1, expected: None });
+    let told = Told::of(&fill);
+    assert_eq!([now(&mut reader), now(&mut reader), now(&mut reader)].map(Option::unwrap).concat(), "abcde");
+    told.is("Some(TooLarge)");
+}
+
+#[test]
 fn who_falls_too_far_behind_is_cut_short_and_holds_nobody() {
     let (sender, body) = fed();
     let (fill, mut first) = Fill::start(body, Limits { max: 1000, expected: None });
