@@ -37,10 +37,16 @@ use std::{
     time::Duration,
 };
 
-use donjon::error_mapping::{ErrorMappingLayer, ProxyStatus, Role, UpstreamProxyStatus};
+use bytes::Bytes;
+use donjon::{
+    conditional_cache::shared::{CacheStatus, SharedCacheLayer},
+    error_mapping::{ErrorMappingLayer, ProxyStatus, Role, UpstreamProxyStatus},
+};
+use http::{Request, Response};
+use http_body::Body;
 use hyper::body::Incoming;
 use tokio::{net::TcpListener, sync::oneshot};
-use tower::{ServiceBuilder, filter::FilterLayer};
+use tower::{BoxError, Service, ServiceBuilder, filter::FilterLayer};
 
 use crate::{options::Options, proxy::Proxy, tunnel::Tunnels, via::Pseudonym};
 
@@ -70,11 +76,23 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     let proxy = Proxy::new(options, Pseudonym::new(rand::random()), tunnels.clone());
     // What the upstream says of itself passes, with what we have seen of it.
     let proxy_status = ProxyStatus::new(NAME)?.upstream(UpstreamProxyStatus::Extend);
-    let app = ServiceBuilder::new()
+    let gate = ServiceBuilder::new()
         .layer(ErrorMappingLayer::new().role(Role::Gateway).proxy_status(proxy_status))
-        .layer(FilterLayer::new(admit::admit::<Incoming>))
-        .service(proxy);
+        .layer(FilterLayer::new(admit::admit::<Incoming>));
+    match options.profile {
+        None => listen(options, gate.service(proxy), &tunnels).await,
+        Some(profile) => {
+            let cache = SharedCacheLayer::new().profile(profile).cache_status(CacheStatus::Detailed);
+            listen(options, gate.layer(cache).service(proxy), &tunnels).await
+        }
+    }
+}
 
+async fn listen<S, B>(options: &Options, app: S, tunnels: &Tunnels) -> Result<(), Box<dyn Error>>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send> + Clone + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
     let listener =
         TcpListener::bind(&options.listen).await.map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
     // Nobody has to read it.
@@ -83,7 +101,7 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     let (stopping, stopped) = oneshot::channel::<()>();
     let farewell = async {
         server::serve(listener, app, options.patience, async { drop(stopped.await) }).await;
-
+        tunnels.ended().await;
     };
     let deadline = async {
         told_to_stop().await;
