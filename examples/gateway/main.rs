@@ -73,12 +73,13 @@ async fn main() -> ExitCode {
 
 async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     let tunnels = Tunnels::new(options.tunnels);
-    let proxy = Proxy::new(options, Pseudonym::new(rand::random()), tunnels.clone());
+    let us = Pseudonym::new(rand::random());
+    let proxy = Proxy::new(options, us.clone(), tunnels.clone());
     // What the upstream says of itself passes, with what we have seen of it.
     let proxy_status = ProxyStatus::new(NAME)?.upstream(UpstreamProxyStatus::Extend);
     let gate = ServiceBuilder::new()
         .layer(ErrorMappingLayer::new().role(Role::Gateway).proxy_status(proxy_status))
-        .layer(FilterLayer::new(admit::admit::<Incoming>));
+        .layer(FilterLayer::new(move |request: Request<Incoming>| admit::admit(request, &us)));
     match options.profile {
         None => listen(options, gate.service(proxy), &tunnels).await,
         Some(profile) => {

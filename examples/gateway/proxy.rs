@@ -105,9 +105,6 @@ impl Shared {
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         let (mut head, body) = request.into_parts();
-        if self.us.is_in(&head.headers) {
-            return Err(Problem::new(StatusCode::BAD_GATEWAY).with_detail("The request goes round in a circle.").into());
-        }
         if let Reach::Here { content, media_type } = max_forwards::count(&mut head) {
             return Ok(our_own(content, media_type));
         }

@@ -35,7 +35,8 @@ describe("one upstream for many clients", () => {
       for (const [target, host, body] of [["/", "a", "a"], ["/", "b", "b"], ["http://a/", "x", "a"], ["http://B/", "x", "b"]]) {
         const one = client(server);
         one.send(`GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
-        assert.match((await one.all()).toLowerCase(), new RegExp(`\r\n\r\n${body}$`));
+        // With a length from the store, in chunks on the way there.
+        assert.match((await one.all()).toLowerCase(), new RegExp(`\r\n\r\n(1\r\n)?${body}(\r\n0\r\n\r\n)?$`));
       }
       assert.equal(up.requests.length, 2);
     }));
