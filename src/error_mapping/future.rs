@@ -10,7 +10,7 @@ use http::Response;
 use pin_project_lite::pin_project;
 
 use super::{
-    body::ResponseBody, classify::Failure, config::Config, guard::guard, negotiate::Wanted, respond, upstream::BoxError,
+    body::ResponseBody, classify::Failure, config::Config, guard::guard, negotiate::Wanted, respond, upstream::InnerError,
 };
 
 pin_project! {
@@ -47,7 +47,7 @@ impl<F> ResponseFuture<F> {
 impl<F, B, E> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
-    E: Into<BoxError>,
+    E: InnerError,
 {
     type Output = Result<Response<ResponseBody<B>>, Infallible>;
 

@@ -9,7 +9,7 @@ use tower_service::Service;
 
 use super::{
     body::ResponseBody, classify::Failure, config::Config, future::ResponseFuture, guard::guard, negotiate::Wanted,
-    upstream::BoxError,
+    upstream::InnerError,
 };
 
 /// Answers the errors and panics of the service within; made by [`ErrorMappingLayer`](super::ErrorMappingLayer).
@@ -34,7 +34,7 @@ impl<S> ErrorMapping<S> {
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for ErrorMapping<S>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-    S::Error: Into<BoxError>,
+    S::Error: InnerError,
 {
     type Response = Response<ResponseBody<ResBody>>;
     type Error = Infallible;

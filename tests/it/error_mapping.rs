@@ -1,11 +1,13 @@
 //! ErrorMapping, driven from outside.
 
 mod causes;
+mod circuit_breaker;
 mod contract;
 mod faults;
 mod forms;
 mod own_errors;
 mod panics;
+mod retry;
 mod secrets;
 
 use bytes::Bytes;
