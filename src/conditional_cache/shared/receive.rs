@@ -10,7 +10,7 @@ use http_body::Body;
 
 use super::{
     admission::{Exchange, Freshened, add_own_cookies, admit, freshen},
-    answer::from_stored,
+    answer::{from_coming, from_stored, refused},
     body::SharedCacheBody,
     cache_status::{self, Collapsed, Forward, Handling, Outcome},
     collapse::{Lead, Sharing},
@@ -25,7 +25,7 @@ use super::{
     terms::{Standing, Terms},
     validation,
 };
-use crate::core::header::only;
+use crate::core::{Problem, header::only};
 
 /// How long nobody waits for what was last not to be shared.
 const PASS: Duration = Duration::from_secs(30);
@@ -59,6 +59,8 @@ pub(super) struct Forwarded<St> {
     pub(super) why: Forward,
     pub(super) requested: SystemTime,
     pub(super) received: SystemTime,
+    /// Of the store, before the inner service was asked.
+    pub(super) epoch: u64,
 }
 
 impl<St: Store> Forwarded<St> {
@@ -104,7 +106,7 @@ impl<St: Store> Forwarded<St> {
         let terms = super::admission::terms_of(&head, rules);
         match stays {
             Ok(()) if head.selecting == stored.head().selecting => self.shared.touch(self.key.clone(), head.clone()),
-            Ok(()) => self.shared.put(self.key.clone(), stored.clone().with_head(head.clone())),
+            Ok(()) => self.shared.put(self.key.clone(), stored.clone().with_head(head.clone()).with_epoch(self.epoch)),
             Err(reason) if is_of_the_response(reason) => self.shared.forget(Purge::url(&self.key)),
             // This client's own: nobody else's copy is touched by it.
             Err(_) => {}
@@ -121,6 +123,41 @@ impl<St: Store> Forwarded<St> {
                 lead.release(None);
             }
         }
+        response
+    }
+
+    /// The rest of a response of which the beginning is stored. `whole` is its length, unless something else came than was asked for.
+    pub(super) fn completed<B>(self, stored: &Variant, whole: Option<u64>, response: Response<B>) -> Response<SharedCacheBody<B>>
+    where
+        B: Body + Send + 'static,
+    {
+        let Some(whole) = whole else {
+            // A part that cannot be joined is no answer to who wants the whole, and there is no request left to ask again with.
+            self.shared.forget(Purge::url(&self.key));
+            let detail = "The upstream sent a part of the response that does not belong to what it sent before.";
+            return refused(Problem::new(StatusCode::BAD_GATEWAY).with_detail(detail));
+        };
+        let (parts, body) = response.into_parts();
+        let Freshened { head, stays } = freshen(stored.head(), self.exchange(), &parts.headers, &self.shared.settings.rules);
+        let beginning = stored.body().pieces().map(|(_, piece)| piece.clone());
+        let limits = Limits { max: self.shared.settings.largest, expected: Some(whole) };
+        let (fill, reader) = Fill::start_after(beginning, body, limits);
+        let inquiry = &self.inquiry;
+        let mut response = from_coming(&head, inquiry, &self.request, SharedCacheBody::shared(reader), self.received);
+        response.headers_mut().insert(header::CONTENT_LENGTH, whole.into());
+        let tags = tags(&parts.headers, &parts.extensions, &self.key);
+        let (shared, key, epoch) = (Arc::clone(&self.shared), self.key.clone(), self.epoch);
+        let keep = Keep { shared, key, place: None, beneath: None, tags, epoch };
+        let ttl = super::admission::terms_of(&head, &self.shared.settings.rules).ttl(self.received);
+        let outcome = stays.map_or_else(Outcome::Refused, |()| Outcome::Stored { ttl });
+        if stays.is_ok() {
+            fill.on_done(move |filled| {
+                if let Filled::Whole(content) = filled {
+                    keep.finish(head, content);
+                }
+            });
+        }
+        self.tell_forwarded(&mut response, parts.status, outcome);
         response
     }
 
@@ -142,6 +179,10 @@ impl<St: Store> Forwarded<St> {
             Ok((head, place)) => self.stored(parts, body, head, place, lead, beneath),
             Err(reason) => {
                 self.shared.counters.refused.add();
+                if beneath.is_some() && is_of_the_response(reason) && parts.status.is_success() {
+                    // What was public once is so no more.
+                    self.shared.forget(Purge::url(&self.key));
+                }
                 if let Some(lead) = lead {
                     let remembered = is_of_the_response(reason) && !parts.status.is_server_error();
                     lead.release(remembered.then(|| self.received + PASS));
@@ -187,7 +228,7 @@ impl<St: Store> Forwarded<St> {
         let shareable = place.is_none() && terms.standing(self.received) == Standing::Fresh;
         let status = parts.status;
         let tags = tags(&parts.headers, &parts.extensions, &self.key);
-        let keep = Keep { shared: Arc::clone(&self.shared), key: self.key.clone(), place, beneath, tags };
+        let keep = Keep { shared: Arc::clone(&self.shared), key: self.key.clone(), place, beneath, tags, epoch: self.epoch };
         let body = if body.is_end_stream() {
             if let Some(lead) = lead {
                 let variant = Variant::new(head.clone(), StoredBody::whole([]));
@@ -198,13 +239,20 @@ impl<St: Store> Forwarded<St> {
         } else {
             let limits = Limits { max: self.shared.settings.largest, expected: announced(&parts.headers) };
             let (fill, reader) = Fill::start(body, limits);
+            let flights = self.shared.flights.of::<Coming<B>>();
+            if shareable {
+                flights.allow(&self.key);
+            }
+            let until = self.received + PASS;
             let sharing = lead.and_then(|lead| {
                 let coming = shareable.then(|| Coming::Filling { head: Arc::new(head.clone()), fill: fill.clone() });
                 self.part_with(lead, coming)
             });
             fill.on_done(move |filled| {
-                if let Filled::Whole(content) = filled {
-                    keep.finish(head, content);
+                match filled {
+                    Filled::Whole(content) => keep.finish(head, content),
+                    Filled::TooLarge => flights.pass(&keep.key, until),
+                    Filled::Cut => {}
                 }
                 // Not before it is stored: who comes in between would ask again.
                 drop(sharing);
@@ -268,6 +316,7 @@ struct Keep<St> {
     place: Option<Place>,
     beneath: Option<Variant>,
     tags: Tags,
+    epoch: u64,
 }
 
 impl<St: Store> Keep<St> {
@@ -277,7 +326,7 @@ impl<St: Store> Keep<St> {
             Some(place) => place.body(&content).map(|part| partial::combined(self.beneath.as_ref(), &head, part)),
         };
         if let Some(content) = content {
-            self.shared.put(self.key, Variant::new(head, content).with_tags(self.tags));
+            self.shared.put(self.key, Variant::new(head, content).with_tags(self.tags).with_epoch(self.epoch));
         }
     }
 }
@@ -296,6 +345,7 @@ fn is_of_the_response(reason: NotStored) -> bool {
             | NotStored::RequestNoStore
             | NotStored::Authorization
             | NotStored::Principal
+            | NotStored::Cookie
             | NotStored::Upgrade
             | NotStored::NoKey
     )

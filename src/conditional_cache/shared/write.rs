@@ -20,7 +20,7 @@ use super::{
     terms::Standing,
     vary::Vary,
 };
-use crate::core::header::only;
+use crate::core::{Principal, header::only};
 
 /// A request of an unsafe method, as far as its answer will need it. What is kept of it costs no allocation.
 #[derive(Debug)]
@@ -34,7 +34,15 @@ pub(super) struct Write<St> {
 }
 
 impl<St: Store> Write<St> {
-    pub(super) fn of<B>(shared: &Arc<Shared<St>>, request: &Request<B>, asked: Asked) -> Self {
+    pub(super) fn of<B>(shared: &Arc<Shared<St>>, request: &Request<B>) -> Self {
+        let asked = Asked {
+            // What it would be stored for are the GETs of others.
+            no_store: false,
+            authorization: request.headers().contains_key(header::AUTHORIZATION),
+            principal: request.extensions().get::<Principal>().is_some(),
+            cookie: request.headers().contains_key(header::COOKIE),
+            partitioned: false,
+        };
         Self {
             shared: Arc::clone(shared),
             method: request.method().clone(),

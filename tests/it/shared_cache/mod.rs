@@ -1,6 +1,10 @@
 //! `SharedCache`, driven from outside.
 
+mod coalescing;
+mod conditions;
 mod life;
+mod probes;
+mod stale;
 
 use std::{
     collections::VecDeque,
