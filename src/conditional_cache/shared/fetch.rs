@@ -228,7 +228,7 @@ where
             (Ok(response), Some((variant, _)))
                 if response.status() == StatusCode::NOT_MODIFIED && validates && !forwarded.inquiry.head =>
             {
-                Ok(forwarded.confirmed(variant, response.headers(), lead))
+                Ok(forwarded.confirmed(variant, &response, lead))
             }
             (Ok(response), Some((variant, _))) if rest.is_some() && response.status() == StatusCode::PARTIAL_CONTENT => {
                 let whole = rest.and_then(|rest| partial::completes(&variant, &rest, response.headers()));

@@ -25,7 +25,7 @@ use super::{
     terms::{Standing, Terms},
     validation,
 };
-use crate::core::{Problem, header::only};
+use crate::core::{Principal, Problem, header::only};
 
 /// How long nobody waits for what was last not to be shared.
 const PASS: Duration = Duration::from_secs(30);
@@ -86,15 +86,17 @@ impl<St: Store> Forwarded<St> {
 
     /// The stored response, confirmed by a 304.
     pub(super) fn confirmed<B>(
-        self,
+        mut self,
         stored: Variant,
-        update: &HeaderMap,
+        update: &Response<B>,
         lead: Option<Lead<Coming<B>>>,
     ) -> Response<SharedCacheBody<B>>
     where
         B: Body,
     {
         self.shared.counters.confirmed.add();
+        self.asked.principal |= update.extensions().get::<Principal>().is_some();
+        let update = update.headers();
         let rules = &self.shared.settings.rules;
         let now = self.received;
         let Freshened { head, stays } = if validation::confirms(&stored.head().headers, update, rules.mismatch) {
@@ -163,7 +165,7 @@ impl<St: Store> Forwarded<St> {
 
     /// A new response: stored, if it may be, while it is passed on.
     pub(super) fn arrived<B>(
-        self,
+        mut self,
         response: Response<B>,
         lead: Option<Lead<Coming<B>>>,
         beneath: Option<Variant>,
@@ -172,6 +174,8 @@ impl<St: Store> Forwarded<St> {
         B: Body + Send + 'static,
     {
         let (parts, body) = response.into_parts();
+        // TokenAuth may stand further in.
+        self.asked.principal |= parts.extensions.get::<Principal>().is_some();
         if self.inquiry.head {
             return self.answered_head(parts, body, beneath.as_ref());
         }

@@ -2,9 +2,13 @@
 
 mod coalescing;
 mod conditions;
+mod contract;
 mod life;
+mod memory;
 mod probes;
+mod purging;
 mod stale;
+mod writes;
 
 use std::{
     collections::VecDeque,
