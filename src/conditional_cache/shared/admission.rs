@@ -104,7 +104,7 @@ mod tests {
     use http::{HeaderName, HeaderValue};
     use std::time::{Duration, UNIX_EPOCH};
 
-    const PLAIN: Asked = Asked { no_store: false, authorization: false, principal: false, partitioned: false };
+    const PLAIN: Asked = Asked { no_store: false, authorization: false, principal: false, cookie: false, partitioned: false };
 
     fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         fields.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()

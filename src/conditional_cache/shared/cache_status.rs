@@ -1,10 +1,11 @@
 //! `Cache-Status`, [RFC 9211](https://www.rfc-editor.org/rfc/rfc9211): what the cache did with a request.
 
-use std::fmt::Write as _;
+use std::fmt;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::{reuse::Reason, storability::NotStored};
+use crate::core::trace::event;
 
 const NAME: HeaderName = HeaderName::from_static("cache-status");
 
@@ -96,59 +97,52 @@ impl From<Reason> for Forward {
     }
 }
 
-/// Adds the member of this cache behind those of the caches nearer to the origin.
+/// Adds the member of this cache behind those of the caches nearer to the origin, and tells the operator.
 pub(super) fn write(headers: &mut HeaderMap, setting: CacheStatus, handling: Handling) {
+    event!(DEBUG, "shared cache", did = Member(CacheStatus::Detailed, handling));
     let value = match (setting, handling) {
         (CacheStatus::Off, _) => return,
         (CacheStatus::On, Handling::Hit { .. }) => HeaderValue::from_static("donjon; hit"),
-        _ => {
-            let text = member(setting, handling);
-            // Tokens and numbers are always a field value.
-            HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("donjon"))
-        }
+        // Tokens and numbers are always a field value.
+        _ => HeaderValue::try_from(Member(setting, handling).to_string()).unwrap_or(HeaderValue::from_static("donjon")),
     };
     headers.append(NAME, value);
 }
 
-fn member(setting: CacheStatus, handling: Handling) -> String {
-    let mut text = String::from("donjon");
-    let detailed = setting == CacheStatus::Detailed;
-    let mut add = |argument: std::fmt::Arguments<'_>| {
-        // Writing into a text does not fail.
-        let _ = write!(text, "; {argument}");
-    };
-    match handling {
-        Handling::Hit { ttl, detail } => {
-            add(format_args!("hit"));
-            if detailed {
-                add(format_args!("ttl={ttl}"));
-            }
-            if let Some(detail) = detail.filter(|_| detailed) {
-                add(format_args!("detail={detail}"));
-            }
-        }
-        Handling::Forwarded { why, status, outcome, collapsed } => {
-            add(format_args!("fwd={}", why.as_str()));
-            if let Some(status) = status {
-                add(format_args!("fwd-status={}", status.as_u16()));
-            }
-            match outcome {
-                Outcome::Stored { ttl } => {
-                    add(format_args!("stored"));
-                    if detailed {
-                        add(format_args!("ttl={ttl}"));
-                    }
+/// What the cache did, as a member of the list.
+struct Member(CacheStatus, Handling);
+
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let detailed = self.0 == CacheStatus::Detailed;
+        f.write_str("donjon")?;
+        match self.1 {
+            Handling::Hit { ttl, detail } => {
+                f.write_str("; hit")?;
+                if detailed {
+                    write!(f, "; ttl={ttl}")?;
                 }
-                Outcome::Refused(reason) if detailed => add(format_args!("detail={reason}")),
-                Outcome::Refused(_) | Outcome::Passed => {}
+                match detail.filter(|_| detailed) {
+                    Some(detail) => write!(f, "; detail={detail}"),
+                    None => Ok(()),
+                }
             }
-            if collapsed == Collapsed::Yes {
-                add(format_args!("collapsed"));
+            Handling::Forwarded { why, status, outcome, collapsed } => {
+                write!(f, "; fwd={}", why.as_str())?;
+                if let Some(status) = status {
+                    write!(f, "; fwd-status={}", status.as_u16())?;
+                }
+                match outcome {
+                    Outcome::Stored { ttl } if detailed => write!(f, "; stored; ttl={ttl}")?,
+                    Outcome::Stored { .. } => f.write_str("; stored")?,
+                    Outcome::Refused(reason) if detailed => write!(f, "; detail={reason}")?,
+                    Outcome::Refused(_) | Outcome::Passed => {}
+                }
+                f.write_str(if collapsed == Collapsed::Yes { "; collapsed" } else { "" })
             }
+            Handling::Nothing => f.write_str("; detail=only-if-cached"),
         }
-        Handling::Nothing => add(format_args!("detail=only-if-cached")),
     }
-    text
 }
 
 #[cfg(test)]
@@ -206,15 +200,13 @@ mod tests {
     #[test]
     fn what_is_told_is_a_structured_field() {
         for reason in [NotStored::NoStore, NotStored::RequestContent, NotStored::VaryAny] {
-            let text = member(
-                CacheStatus::Detailed,
-                Handling::Forwarded {
-                    why: Forward::Bypass,
-                    status: Some(StatusCode::OK),
-                    outcome: Outcome::Refused(reason),
-                    collapsed: Collapsed::Yes,
-                },
-            );
+            let handling = Handling::Forwarded {
+                why: Forward::Bypass,
+                status: Some(StatusCode::OK),
+                outcome: Outcome::Refused(reason),
+                collapsed: Collapsed::Yes,
+            };
+            let text = Member(CacheStatus::Detailed, handling).to_string();
             let read = super::super::structured::list(text.as_bytes());
             assert_eq!(read, Some(vec![super::super::structured::Item::Token("donjon")]), "{text}");
         }

@@ -2,10 +2,16 @@ use std::{
     any::{Any, TypeId},
     collections::HashMap,
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{cache_status::CacheStatus, collapse::Collapse, counters::Counters, key::KeyPolicy, profile::Rules};
+use super::{
+    cache_status::CacheStatus,
+    collapse::Collapse,
+    counters::Counters,
+    key::{CacheKey, KeyPolicy},
+    profile::Rules,
+};
 use crate::core::SharedClock;
 
 /// What the layer, its services and their futures share.
@@ -42,13 +48,38 @@ pub enum Partition {
 /// Who asks for what at the moment, for each type of what is shared: one layer may stand before services of several body types, and its own
 /// type should name none of them.
 #[derive(Default)]
-pub(super) struct Flights(Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>);
+pub(super) struct Flights(Mutex<HashMap<TypeId, Box<dyn Group>>>);
 
 impl Flights {
     pub(super) fn of<T: Clone + Send + 'static>(&self) -> Collapse<T> {
-        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = flights.entry(TypeId::of::<T>()).or_insert_with(|| Box::new(Collapse::<T>::new()));
-        entry.downcast_ref().cloned().unwrap_or_else(Collapse::new)
+        let mut groups = self.groups();
+        let group = groups.entry(TypeId::of::<T>()).or_insert_with(|| Box::new(Collapse::<T>::new()));
+        // What is under the name of a type is of that type.
+        group.as_any().downcast_ref().cloned().unwrap_or_else(Collapse::new)
+    }
+
+    /// Who comes from now on does not join what began before a write.
+    pub(super) fn forget(&self, url: &CacheKey) {
+        self.groups().values().for_each(|group| group.forget(url));
+    }
+
+    fn groups(&self) -> MutexGuard<'_, HashMap<TypeId, Box<dyn Group>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+trait Group: Send + Sync {
+    fn as_any(&self) -> &dyn Any;
+    fn forget(&self, url: &CacheKey);
+}
+
+impl<T: Clone + Send + 'static> Group for Collapse<T> {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn forget(&self, url: &CacheKey) {
+        Self::forget(self, url);
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
     config::Shared,
     key::CacheKey,
     look_up::{Found, Manner, find},
+    partial,
     receive::{Coming, Forwarded},
     request::Inquiry,
     storability::Asked,
@@ -190,6 +191,11 @@ where
     ) -> Result<Response<SharedCacheBody<ResBody>>, S::Error> {
         let Self { shared, mut service, mut request, inquiry, key, asked } = self;
         let original = request.headers().clone();
+        let rest = stored.as_ref().filter(|_| inquiry.is_plain()).and_then(|(variant, _)| partial::rest(variant));
+        if let Some(rest) = &rest {
+            request.headers_mut().insert(header::RANGE, rest.range.clone());
+            request.headers_mut().insert(header::IF_RANGE, rest.if_range.clone());
+        }
         let validates = stored.as_ref().is_some_and(|(variant, _)| variant.body().is_whole() && has_validator(variant));
         if let Some((variant, _)) = stored.as_ref().filter(|_| validates && !inquiry.head) {
             validation::ask_about(variant.head(), request.headers_mut());
@@ -201,10 +207,11 @@ where
             shared.counters.misses.add();
         }
         let requested = shared.settings.clock.now();
+        let epoch = shared.store.epoch();
         let answer = service.call(request).await;
         let received = shared.settings.clock.now();
         let disconnected = shared.settings.rules.disconnected;
-        let forwarded = Forwarded { shared, inquiry, key, asked, request: original, why, requested, received };
+        let forwarded = Forwarded { shared, inquiry, key, asked, request: original, why, requested, received, epoch };
         let stand_in = |stored: &Stored| {
             stored.clone().filter(|(variant, terms)| variant.body().is_whole() && terms.may_stand_in(received, disconnected))
         };
@@ -221,7 +228,11 @@ where
             (Ok(response), Some((variant, _)))
                 if response.status() == StatusCode::NOT_MODIFIED && validates && !forwarded.inquiry.head =>
             {
-                Ok(forwarded.confirmed(variant, response.headers(), lead))
+                Ok(forwarded.confirmed(variant, &response, lead))
+            }
+            (Ok(response), Some((variant, _))) if rest.is_some() && response.status() == StatusCode::PARTIAL_CONTENT => {
+                let whole = rest.and_then(|rest| partial::completes(&variant, &rest, response.headers()));
+                Ok(forwarded.completed(&variant, whole, response))
             }
             (Ok(response), stored) if is_failure(response.status()) => match stand_in(&stored) {
                 Some((variant, terms)) => Ok(forwarded.stand_in(variant, &terms, lead)),

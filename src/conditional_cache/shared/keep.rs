@@ -24,6 +24,7 @@ impl<St: Store> Shared<St> {
             match shared.store.put(&key, variant).await {
                 Ok(Kept::Stored) => shared.counters.stored.add(),
                 Ok(Kept::TooLarge) => shared.counters.refused.add(),
+                Ok(Kept::Purged) => {}
                 Err(error) => shared.missed(&error),
             }
         });

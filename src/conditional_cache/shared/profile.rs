@@ -10,12 +10,12 @@ use super::terms::Disconnected;
 /// |---|---|---|---|
 /// | a response that says nothing of its freshness | not stored | stored; fresh for a tenth of the time since its last modification, at most a day | the same |
 /// | a response that sets a cookie | not stored | stored | stored |
+/// | an answer to a request with a cookie that does not say it is for all | not stored | stored | stored |
 /// | an answer beside a [`Principal`](crate::Principal) that does not say it is for all | not stored | not stored | not stored |
 /// | `no-cache`, `max-age`, `min-fresh`, `max-stale` of a request | ignored | honoured | honoured |
 /// | `no-store` of a request | its answer is not stored | its answer is not stored, and none is reused for it | as `Rfc9111` |
 /// | the inner service fails, and a stale response is there | used if `stale-if-error` allows it | the same | used if nothing forbids it ([§4.2.4](https://www.rfc-editor.org/rfc/rfc9111#section-4.2.4)) |
 /// | which requests are alike under `Vary` | lines are joined; the `Accept` fields without order, case and spaces | the same | spaces around commas never count; a response in the language that is liked best is taken |
-/// | a part of a response is stored | used for requests within it | the same | the rest is fetched when the whole is asked for |
 ///
 /// What a response says for itself is obeyed by all three.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -37,7 +37,8 @@ pub(super) enum Heuristics {
     TenthOfAge,
 }
 
-/// What becomes of responses with `Set-Cookie` ([RFC 9111 §7.3](https://www.rfc-editor.org/rfc/rfc9111#section-7.3)).
+/// What becomes of responses that have to do with cookies
+/// ([RFC 9111 §7.3](https://www.rfc-editor.org/rfc/rfc9111#section-7.3)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cookies {
     NeverStored,
@@ -64,15 +65,6 @@ pub(super) enum Likeness {
     Wide,
 }
 
-/// What is done about the rest of a response of which a part is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Completion {
-    /// It is fetched whole.
-    Refetch,
-    /// Only the rest is asked for.
-    FetchRest,
-}
-
 /// What is done with a 304 whose entity tag is not the stored one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mismatch {
@@ -90,7 +82,6 @@ pub(super) struct Rules {
     pub(super) request_directives: RequestDirectives,
     pub(super) disconnected: Disconnected,
     pub(super) likeness: Likeness,
-    pub(super) completion: Completion,
     pub(super) mismatch: Mismatch,
     /// The targeted fields that are read in the place of `Cache-Control`, the first one first (RFC 9213 §2.2).
     pub(super) targets: Vec<HeaderName>,
@@ -104,7 +95,6 @@ impl Rules {
             request_directives: RequestDirectives::Ignored,
             disconnected: Disconnected::Asks,
             likeness: Likeness::Exact,
-            completion: Completion::Refetch,
             mismatch: Mismatch::Refetch,
             targets: vec![HeaderName::from_static("cdn-cache-control")],
         };
@@ -120,7 +110,6 @@ impl Rules {
             Profile::Eager => Self {
                 disconnected: Disconnected::MayBeStale,
                 likeness: Likeness::Wide,
-                completion: Completion::FetchRest,
                 mismatch: Mismatch::TrustStatus,
                 ..rfc9111
             },

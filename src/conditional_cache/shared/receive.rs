@@ -10,7 +10,7 @@ use http_body::Body;
 
 use super::{
     admission::{Exchange, Freshened, add_own_cookies, admit, freshen},
-    answer::from_stored,
+    answer::{from_coming, from_stored, refused},
     body::SharedCacheBody,
     cache_status::{self, Collapsed, Forward, Handling, Outcome},
     collapse::{Lead, Sharing},
@@ -25,7 +25,7 @@ use super::{
     terms::{Standing, Terms},
     validation,
 };
-use crate::core::header::only;
+use crate::core::{Principal, Problem, header::only};
 
 /// How long nobody waits for what was last not to be shared.
 const PASS: Duration = Duration::from_secs(30);
@@ -59,6 +59,8 @@ pub(super) struct Forwarded<St> {
     pub(super) why: Forward,
     pub(super) requested: SystemTime,
     pub(super) received: SystemTime,
+    /// Of the store, before the inner service was asked.
+    pub(super) epoch: u64,
 }
 
 impl<St: Store> Forwarded<St> {
@@ -84,15 +86,17 @@ impl<St: Store> Forwarded<St> {
 
     /// The stored response, confirmed by a 304.
     pub(super) fn confirmed<B>(
-        self,
+        mut self,
         stored: Variant,
-        update: &HeaderMap,
+        update: &Response<B>,
         lead: Option<Lead<Coming<B>>>,
     ) -> Response<SharedCacheBody<B>>
     where
         B: Body,
     {
         self.shared.counters.confirmed.add();
+        self.asked.principal |= update.extensions().get::<Principal>().is_some();
+        let update = update.headers();
         let rules = &self.shared.settings.rules;
         let now = self.received;
         let Freshened { head, stays } = if validation::confirms(&stored.head().headers, update, rules.mismatch) {
@@ -104,7 +108,7 @@ impl<St: Store> Forwarded<St> {
         let terms = super::admission::terms_of(&head, rules);
         match stays {
             Ok(()) if head.selecting == stored.head().selecting => self.shared.touch(self.key.clone(), head.clone()),
-            Ok(()) => self.shared.put(self.key.clone(), stored.clone().with_head(head.clone())),
+            Ok(()) => self.shared.put(self.key.clone(), stored.clone().with_head(head.clone()).with_epoch(self.epoch)),
             Err(reason) if is_of_the_response(reason) => self.shared.forget(Purge::url(&self.key)),
             // This client's own: nobody else's copy is touched by it.
             Err(_) => {}
@@ -124,9 +128,44 @@ impl<St: Store> Forwarded<St> {
         response
     }
 
+    /// The rest of a response of which the beginning is stored. `whole` is its length, unless something else came than was asked for.
+    pub(super) fn completed<B>(self, stored: &Variant, whole: Option<u64>, response: Response<B>) -> Response<SharedCacheBody<B>>
+    where
+        B: Body + Send + 'static,
+    {
+        let Some(whole) = whole else {
+            // A part that cannot be joined is no answer to who wants the whole, and there is no request left to ask again with.
+            self.shared.forget(Purge::url(&self.key));
+            let detail = "The upstream sent a part of the response that does not belong to what it sent before.";
+            return refused(Problem::new(StatusCode::BAD_GATEWAY).with_detail(detail));
+        };
+        let (parts, body) = response.into_parts();
+        let Freshened { head, stays } = freshen(stored.head(), self.exchange(), &parts.headers, &self.shared.settings.rules);
+        let beginning = stored.body().pieces().map(|(_, piece)| piece.clone());
+        let limits = Limits { max: self.shared.settings.largest, expected: Some(whole) };
+        let (fill, reader) = Fill::start_after(beginning, body, limits);
+        let inquiry = &self.inquiry;
+        let mut response = from_coming(&head, inquiry, &self.request, SharedCacheBody::shared(reader), self.received);
+        response.headers_mut().insert(header::CONTENT_LENGTH, whole.into());
+        let tags = tags(&parts.headers, &parts.extensions, &self.key);
+        let (shared, key, epoch) = (Arc::clone(&self.shared), self.key.clone(), self.epoch);
+        let keep = Keep { shared, key, place: None, beneath: None, tags, epoch };
+        let ttl = super::admission::terms_of(&head, &self.shared.settings.rules).ttl(self.received);
+        let outcome = stays.map_or_else(Outcome::Refused, |()| Outcome::Stored { ttl });
+        if stays.is_ok() {
+            fill.on_done(move |filled| {
+                if let Filled::Whole(content) = filled {
+                    keep.finish(head, content);
+                }
+            });
+        }
+        self.tell_forwarded(&mut response, parts.status, outcome);
+        response
+    }
+
     /// A new response: stored, if it may be, while it is passed on.
     pub(super) fn arrived<B>(
-        self,
+        mut self,
         response: Response<B>,
         lead: Option<Lead<Coming<B>>>,
         beneath: Option<Variant>,
@@ -135,6 +174,8 @@ impl<St: Store> Forwarded<St> {
         B: Body + Send + 'static,
     {
         let (parts, body) = response.into_parts();
+        // TokenAuth may stand further in.
+        self.asked.principal |= parts.extensions.get::<Principal>().is_some();
         if self.inquiry.head {
             return self.answered_head(parts, body, beneath.as_ref());
         }
@@ -142,6 +183,10 @@ impl<St: Store> Forwarded<St> {
             Ok((head, place)) => self.stored(parts, body, head, place, lead, beneath),
             Err(reason) => {
                 self.shared.counters.refused.add();
+                if beneath.is_some() && is_of_the_response(reason) && parts.status.is_success() {
+                    // What was public once is so no more.
+                    self.shared.forget(Purge::url(&self.key));
+                }
                 if let Some(lead) = lead {
                     let remembered = is_of_the_response(reason) && !parts.status.is_server_error();
                     lead.release(remembered.then(|| self.received + PASS));
@@ -187,7 +232,7 @@ impl<St: Store> Forwarded<St> {
         let shareable = place.is_none() && terms.standing(self.received) == Standing::Fresh;
         let status = parts.status;
         let tags = tags(&parts.headers, &parts.extensions, &self.key);
-        let keep = Keep { shared: Arc::clone(&self.shared), key: self.key.clone(), place, beneath, tags };
+        let keep = Keep { shared: Arc::clone(&self.shared), key: self.key.clone(), place, beneath, tags, epoch: self.epoch };
         let body = if body.is_end_stream() {
             if let Some(lead) = lead {
                 let variant = Variant::new(head.clone(), StoredBody::whole([]));
@@ -198,13 +243,20 @@ impl<St: Store> Forwarded<St> {
         } else {
             let limits = Limits { max: self.shared.settings.largest, expected: announced(&parts.headers) };
             let (fill, reader) = Fill::start(body, limits);
+            let flights = self.shared.flights.of::<Coming<B>>();
+            if shareable {
+                flights.allow(&self.key);
+            }
+            let until = self.received + PASS;
             let sharing = lead.and_then(|lead| {
                 let coming = shareable.then(|| Coming::Filling { head: Arc::new(head.clone()), fill: fill.clone() });
                 self.part_with(lead, coming)
             });
             fill.on_done(move |filled| {
-                if let Filled::Whole(content) = filled {
-                    keep.finish(head, content);
+                match filled {
+                    Filled::Whole(content) => keep.finish(head, content),
+                    Filled::TooLarge => flights.pass(&keep.key, until),
+                    Filled::Cut => {}
                 }
                 // Not before it is stored: who comes in between would ask again.
                 drop(sharing);
@@ -268,6 +320,7 @@ struct Keep<St> {
     place: Option<Place>,
     beneath: Option<Variant>,
     tags: Tags,
+    epoch: u64,
 }
 
 impl<St: Store> Keep<St> {
@@ -277,7 +330,7 @@ impl<St: Store> Keep<St> {
             Some(place) => place.body(&content).map(|part| partial::combined(self.beneath.as_ref(), &head, part)),
         };
         if let Some(content) = content {
-            self.shared.put(self.key, Variant::new(head, content).with_tags(self.tags));
+            self.shared.put(self.key, Variant::new(head, content).with_tags(self.tags).with_epoch(self.epoch));
         }
     }
 }
@@ -296,6 +349,7 @@ fn is_of_the_response(reason: NotStored) -> bool {
             | NotStored::RequestNoStore
             | NotStored::Authorization
             | NotStored::Principal
+            | NotStored::Cookie
             | NotStored::Upgrade
             | NotStored::NoKey
     )

@@ -22,6 +22,7 @@ pub(super) enum Concern {
 pub(super) struct Inquiry {
     pub(super) head: bool,
     pub(super) authorization: bool,
+    pub(super) cookie: bool,
     /// `If-Match` and its kin.
     pub(super) conditional: bool,
     pub(super) range: bool,
@@ -61,6 +62,7 @@ pub(super) fn concern<B: Body>(request: &Request<B>) -> Concern {
     let mut inquiry = Inquiry {
         head: *request.method() == Method::HEAD,
         authorization: false,
+        cookie: false,
         conditional: false,
         range: false,
         directives: None,
@@ -71,6 +73,7 @@ pub(super) fn concern<B: Body>(request: &Request<B>) -> Concern {
         match *name {
             header::UPGRADE => return Concern::None(NotStored::Upgrade),
             header::AUTHORIZATION => inquiry.authorization = true,
+            header::COOKIE => inquiry.cookie = true,
             header::IF_MATCH | header::IF_NONE_MATCH | header::IF_MODIFIED_SINCE | header::IF_UNMODIFIED_SINCE => {
                 inquiry.conditional = true;
             }

@@ -41,12 +41,16 @@ impl<S, St> SharedCache<S, St> {
 }
 
 impl<S, St: Store> SharedCache<S, St> {
-    /// Asked with the key of the caller, where callers are apart.
-    fn asked<B>(&self, request: &Request<B>, authorization: bool, no_store: bool) -> (Asked, Option<Principal>) {
-        let principal = request.extensions().get::<Principal>();
-        let partitioned = self.shared.settings.partition == Partition::ByPrincipal && principal.is_some();
-        let asked = Asked { no_store, authorization, principal: principal.is_some(), partitioned };
-        (asked, principal.filter(|_| partitioned).cloned())
+    /// What the answer will be judged by.
+    fn asked<B>(&self, request: &Request<B>, inquiry: &Inquiry) -> Asked {
+        let principal = request.extensions().get::<Principal>().is_some();
+        Asked {
+            no_store: inquiry.is_no_store(),
+            authorization: inquiry.authorization,
+            principal,
+            cookie: inquiry.cookie,
+            partitioned: principal && self.shared.settings.partition == Partition::ByPrincipal,
+        }
     }
 
     fn bypassed(&self, reason: NotStored) -> Handling {
@@ -86,16 +90,15 @@ where
             }
             Concern::Invalidates => {
                 self.shared.counters.bypassed.add();
-                let authorization = request.headers().contains_key(http::header::AUTHORIZATION);
-                let (asked, _) = self.asked(&request, authorization, false);
-                let write = Write::of(&self.shared, &request, Asked { partitioned: false, ..asked });
+                let write = Write::of(&self.shared, &request);
                 return ResponseFuture::write(self.inner.call(request), write);
             }
             Concern::Answers(inquiry) => inquiry,
         };
-        let (asked, caller) = self.asked(&request, inquiry.authorization, inquiry.is_no_store());
+        let asked = self.asked(&request, &inquiry);
         let settings = &self.shared.settings;
-        let key = settings.keys.key(request.uri(), request.headers(), caller.as_ref());
+        let caller = request.extensions().get::<Principal>().filter(|_| asked.partitioned);
+        let key = settings.keys.key(request.uri(), request.headers(), caller);
         let Some(key) = key.filter(|_| !self.wants_none(&inquiry)) else {
             let reason = if asked.no_store { NotStored::RequestNoStore } else { NotStored::NoKey };
             let handling = self.bypassed(reason);

@@ -34,6 +34,8 @@ pub enum NotStored {
     Principal,
     /// It sets a cookie.
     SetCookie,
+    /// The request has a cookie, and the response does not say that it is for all.
+    Cookie,
     /// `Vary: *`, or a `Vary` that cannot be read: nothing tells which requests it answers
     /// ([RFC 9111 §4.1](https://www.rfc-editor.org/rfc/rfc9111#section-4.1)).
     VaryAny,
@@ -65,6 +67,7 @@ impl NotStored {
             Self::Authorization => "authorization",
             Self::Principal => "principal",
             Self::SetCookie => "set-cookie",
+            Self::Cookie => "cookie",
             Self::VaryAny => "vary-any",
             Self::Status => "status",
             Self::NoFreshness => "no-freshness",
@@ -88,6 +91,7 @@ pub(super) struct Asked {
     pub(super) no_store: bool,
     pub(super) authorization: bool,
     pub(super) principal: bool,
+    pub(super) cookie: bool,
     /// What is stored belongs to this caller alone, so it may be as private as it likes.
     pub(super) partitioned: bool,
 }
@@ -120,7 +124,7 @@ pub(super) fn storable(
     } else if control.is_no_store() {
         return Err(NotStored::NoStore);
     }
-    for_all(asked, directives)?;
+    for_all(asked, directives, rules)?;
     if rules.cookies == Cookies::NeverStored && headers.contains_key(header::SET_COOKIE) {
         return Err(NotStored::SetCookie);
     }
@@ -131,7 +135,7 @@ pub(super) fn storable(
 }
 
 /// Whether everybody may have it (§5.2.2.7, §3.5).
-fn for_all(asked: Asked, directives: &Directives) -> Result<(), NotStored> {
+fn for_all(asked: Asked, directives: &Directives, rules: &Rules) -> Result<(), NotStored> {
     let control = &directives.control;
     if asked.partitioned {
         return Ok(());
@@ -140,10 +144,14 @@ fn for_all(asked: Asked, directives: &Directives) -> Result<(), NotStored> {
         return Err(NotStored::Private);
     }
     let said_so = control.is_public() || control.s_maxage().is_some() || control.is_must_revalidate();
-    match (asked.authorization, asked.principal) {
-        (true, _) if !said_so => Err(NotStored::Authorization),
-        (_, true) if !said_so => Err(NotStored::Principal),
-        _ => Ok(()),
+    let reasons = [
+        (asked.authorization, NotStored::Authorization),
+        (asked.principal, NotStored::Principal),
+        (asked.cookie && rules.cookies == Cookies::NeverStored, NotStored::Cookie),
+    ];
+    match reasons.into_iter().find(|(is_so, _)| *is_so && !said_so) {
+        Some((_, reason)) => Err(reason),
+        None => Ok(()),
     }
 }
 
@@ -189,7 +197,7 @@ mod tests {
     use http::{HeaderName, HeaderValue};
     use std::time::UNIX_EPOCH;
 
-    const PLAIN: Asked = Asked { no_store: false, authorization: false, principal: false, partitioned: false };
+    const PLAIN: Asked = Asked { no_store: false, authorization: false, principal: false, cookie: false, partitioned: false };
 
     fn judged(profile: Profile, asked: Asked, status: u16, fields: &[(&'static str, &'static str)]) -> Result<(), NotStored> {
         let rules = Rules::of(profile);
@@ -209,6 +217,7 @@ mod tests {
         const MODIFIED: (&str, &str) = ("last-modified", "Thu, 01 Jan 1970 00:00:00 GMT");
         let bearer = Asked { authorization: true, ..PLAIN };
         let caller = Asked { principal: true, ..PLAIN };
+        let visitor = Asked { cookie: true, ..PLAIN };
         let alone = Asked { principal: true, partitioned: true, ..PLAIN };
         for (name, profile, asked, status, fields, expected) in [
             ("fresh", Safe, PLAIN, 200, &[FRESH][..], Ok(())),
@@ -227,6 +236,9 @@ mod tests {
             ("Authorization, must-revalidate", Safe, bearer, 200, &[("cache-control", "max-age=60, must-revalidate")], Ok(())),
             ("a principal", Eager, caller, 200, &[FRESH], Err(NotStored::Principal)),
             ("a principal, public", Safe, caller, 200, &[("cache-control", "public, max-age=60")], Ok(())),
+            ("the request's cookie", Safe, visitor, 200, &[FRESH], Err(NotStored::Cookie)),
+            ("the request's cookie, public", Safe, visitor, 200, &[("cache-control", "public, max-age=60")], Ok(())),
+            ("the request's cookie, by the letter", Rfc9111, visitor, 200, &[FRESH], Ok(())),
             ("a cookie", Safe, PLAIN, 200, &[FRESH, ("set-cookie", "a=b")], Err(NotStored::SetCookie)),
             ("a cookie, by the letter", Rfc9111, PLAIN, 200, &[FRESH, ("set-cookie", "a=b")], Ok(())),
             ("Vary: *", Eager, PLAIN, 200, &[FRESH, ("vary", "a, *")], Err(NotStored::VaryAny)),

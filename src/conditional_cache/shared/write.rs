@@ -20,7 +20,7 @@ use super::{
     terms::Standing,
     vary::Vary,
 };
-use crate::core::header::only;
+use crate::core::{Principal, header::only};
 
 /// A request of an unsafe method, as far as its answer will need it. What is kept of it costs no allocation.
 #[derive(Debug)]
@@ -34,7 +34,15 @@ pub(super) struct Write<St> {
 }
 
 impl<St: Store> Write<St> {
-    pub(super) fn of<B>(shared: &Arc<Shared<St>>, request: &Request<B>, asked: Asked) -> Self {
+    pub(super) fn of<B>(shared: &Arc<Shared<St>>, request: &Request<B>) -> Self {
+        let asked = Asked {
+            // What it would be stored for are the GETs of others.
+            no_store: false,
+            authorization: request.headers().contains_key(header::AUTHORIZATION),
+            principal: request.extensions().get::<Principal>().is_some(),
+            cookie: request.headers().contains_key(header::COOKIE),
+            partitioned: false,
+        };
         Self {
             shared: Arc::clone(shared),
             method: request.method().clone(),
@@ -56,7 +64,11 @@ impl<St: Store> Write<St> {
         B: Body + Send + 'static,
     {
         let Some(key) = self.key(&self.target) else { return self.told(response.map(SharedCacheBody::inner)) };
-        for purge in self.purges(&key, &response) {
+        for url in self.invalidated(&key, &response) {
+            self.shared.purge(&Purge::url(&url)).await;
+            self.shared.flights.forget(&url);
+        }
+        if let Some(purge) = groups::invalidated(&self.method, response.headers(), &key) {
             self.shared.purge(&purge).await;
         }
         let response = self.kept(&key, response);
@@ -74,11 +86,9 @@ impl<St: Store> Write<St> {
         response
     }
 
-    fn purges<B>(&self, key: &CacheKey, response: &Response<B>) -> Vec<Purge> {
+    fn invalidated<B>(&self, key: &CacheKey, response: &Response<B>) -> Vec<CacheKey> {
         let uris = invalidation::invalidated(&self.target, response.status(), response.headers());
-        let same_origin = uris.filter_map(|uri| self.key(&uri)).filter(|named| named.origin() == key.origin());
-        let urls = same_origin.map(|named| Purge::url(&named));
-        urls.chain(groups::invalidated(&self.method, response.headers(), key)).collect()
+        uris.filter_map(|uri| self.key(&uri)).filter(|named| named.origin() == key.origin()).collect()
     }
 
     /// The answer to a POST that says how long it is fresh and that it is what its target holds also answers the next GET
@@ -98,7 +108,9 @@ impl<St: Store> Write<St> {
         }
         let received = self.shared.settings.clock.now();
         let nothing = HeaderMap::new();
-        let exchange = Exchange { asked: self.asked, request: &nothing, requested: self.requested, received };
+        let inside = response.extensions().get::<Principal>().is_some();
+        let asked = Asked { principal: self.asked.principal || inside, ..self.asked };
+        let exchange = Exchange { asked, request: &nothing, requested: self.requested, received };
         // A guess is not enough: freshness has to be explicit.
         let rules = Rules { heuristics: Heuristics::Off, ..self.shared.settings.rules.clone() };
         let head = admit(exchange, response.status(), headers, &rules).ok();

@@ -1,6 +1,14 @@
 //! `SharedCache`, driven from outside.
 
+mod coalescing;
+mod conditions;
+mod contract;
 mod life;
+mod memory;
+mod probes;
+mod purging;
+mod stale;
+mod writes;
 
 use std::{
     collections::VecDeque,

@@ -94,6 +94,12 @@ impl<T: Clone> Collapse<T> {
         self.0.passing.remove(key);
     }
 
+    /// Who comes from now on for this URL, whoever it is, takes nothing that was asked for before.
+    pub(super) fn forget(&self, url: &CacheKey) {
+        let forgotten: Vec<_> = lock(&self.0.flights).extract_if(|key, _| key.same_url(url)).collect();
+        drop(forgotten);
+    }
+
     /// How many keys are being asked for.
     #[cfg(test)]
     pub(super) fn in_flight(&self) -> usize {

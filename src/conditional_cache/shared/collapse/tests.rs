@@ -128,6 +128,26 @@ fn an_old_flight_that_ends_leaves_the_new_one_alone() {
     assert_eq!(collapse.in_flight(), 0);
 }
 
+#[test]
+fn what_began_before_a_write_is_not_for_who_comes_after_it() {
+    let collapse = Collapse::new();
+    let woken = Arc::new(Woken::default());
+    let old = lead(&collapse, &key("/a"));
+    let mut waited_before = wait(&collapse, &key("/a"));
+    assert!(poll(&mut waited_before, &woken).is_pending());
+    let other = lead(&collapse, &key("/b"));
+    collapse.forget(&key("/a"));
+    let new = lead(&collapse, &key("/a"));
+    drop(old.share("old"));
+    assert!(matches!(poll(&mut waited_before, &woken), Poll::Ready(Waited::Shared("old"))));
+    let mut waited_after = wait(&collapse, &key("/a"));
+    drop(new.share("new"));
+    assert!(matches!(poll(&mut waited_after, &woken), Poll::Ready(Waited::Shared("new"))));
+    drop(wait(&collapse, &key("/b")));
+    drop(other);
+    assert_eq!(collapse.in_flight(), 0);
+}
+
 /// Leaders that die, share or release, on four threads at once: everybody gets something, and nothing is left over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nobody_hangs() {

@@ -14,6 +14,14 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// Why the store could not answer.
     type Error: Error + Send + Sync + 'static;
 
+    /// Tells purges apart from what was asked for before them and comes after them: a number that each purge makes larger. It is asked for before a
+    /// response is, and is in the [`Variant`] when that is put.
+    ///
+    /// A store that does not tell takes whatever comes, though it may have been purged on its way.
+    fn epoch(&self) -> u64 {
+        u64::MAX
+    }
+
     /// The responses under a key, if that can be told without waiting, from memory; `None` if it has to be asked for by [`get`](Self::get).
     fn peek(&self, key: &CacheKey) -> Option<Variants> {
         let _ = key;
@@ -58,4 +66,6 @@ pub enum Kept {
     Stored,
     /// It is larger than anything this store keeps.
     TooLarge,
+    /// It was purged while it was on its way.
+    Purged,
 }

@@ -16,6 +16,7 @@ use super::{
     contract::{Kept, Store},
     head::StoredHead,
     index::Index,
+    log::Log,
     purge::{Purge, PurgeMode, Scope},
     variants::{Variant, Variants},
 };
@@ -29,13 +30,19 @@ pub struct MemoryStore(Arc<Inner>);
 
 struct Inner {
     cache: Cache<CacheKey, Entry, ByBytes, RandomState, Evictions>,
-    /// Every writer holds it, so that the index and the responses change together. A look-up does not.
-    index: Mutex<Index>,
+    /// Every writer holds them, so that they and the responses change together. A look-up does not.
+    books: Mutex<Books>,
     largest: u64,
     stored: AtomicU64,
     refused: AtomicU64,
     evicted: AtomicU64,
     purged: AtomicU64,
+}
+
+#[derive(Default)]
+struct Books {
+    index: Index,
+    log: Log,
 }
 
 /// What a [`MemoryStore`] holds, and what it did so far.
@@ -99,7 +106,7 @@ impl MemoryStore {
         let zero = || AtomicU64::new(0);
         Self(Arc::new(Inner {
             cache,
-            index: Mutex::default(),
+            books: Mutex::default(),
             largest,
             stored: zero(),
             refused: zero(),
@@ -124,8 +131,8 @@ impl MemoryStore {
         }
     }
 
-    fn writing(&self) -> MutexGuard<'_, Index> {
-        self.0.index.lock().unwrap_or_else(PoisonError::into_inner)
+    fn writing(&self) -> MutexGuard<'_, Books> {
+        self.0.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes what is to be under a key from now on. Returns what gave way to it, to be dropped once nobody is kept waiting.
@@ -154,39 +161,51 @@ impl MemoryStore {
         self.0.cache.peek(key).map(|entry| entry.variants).unwrap_or_default()
     }
 
-    fn put_now(&self, key: &CacheKey, variant: Variant) -> Kept {
-        let mut index = self.writing();
+    fn put_now(&self, key: &CacheKey, mut variant: Variant) -> Kept {
+        let mut books = self.writing();
         let old = self.look(key);
-        let kept = if variant.weight() <= self.0.largest { Kept::Stored } else { Kept::TooLarge };
+        let kept = match books.log.judge(key, &variant) {
+            _ if variant.weight() > self.0.largest => Kept::TooLarge,
+            Some(PurgeMode::Hard) => Kept::Purged,
+            Some(PurgeMode::Soft) => {
+                variant = variant.softened();
+                Kept::Stored
+            }
+            None => Kept::Stored,
+        };
         let new = match kept {
             Kept::Stored => old.with(variant).within(self.0.largest * SHARE / 2),
             // What it would have replaced is older, and was asked for again for a reason.
-            Kept::TooLarge => old.retained(|other| other.head().selecting != variant.head().selecting),
+            Kept::TooLarge | Kept::Purged => old.retained(|other| other.head().selecting != variant.head().selecting),
         };
-        let counter = if kept == Kept::Stored { &self.0.stored } else { &self.0.refused };
+        let counter = match kept {
+            Kept::Stored => &self.0.stored,
+            Kept::TooLarge => &self.0.refused,
+            Kept::Purged => &self.0.purged,
+        };
         counter.fetch_add(1, Relaxed);
-        let evicted = self.write(&mut index, key, &old, new);
-        drop(index);
+        let evicted = self.write(&mut books.index, key, &old, new);
+        drop(books);
         drop(evicted);
         kept
     }
 
     fn touch_now(&self, key: &CacheKey, head: StoredHead) {
-        let mut index = self.writing();
+        let mut books = self.writing();
         let old = self.look(key);
         let validated = old.as_slice().iter().find(|variant| variant.head().selecting == head.selecting);
         let Some(validated) = validated.cloned() else { return };
         let new = old.with(validated.with_head(head));
-        let evicted = self.write(&mut index, key, &old, new);
-        drop(index);
+        let evicted = self.write(&mut books.index, key, &old, new);
+        drop(books);
         drop(evicted);
     }
 
     fn purge_now(&self, purge: &Purge) -> usize {
-        let mut index = self.writing();
+        let mut books = self.writing();
         let keys: Vec<CacheKey> = match purge.scope() {
-            Scope::Url(url) => index.of_url(url),
-            Scope::Tags(tags) => index.of_tags(tags),
+            Scope::Url(url) => books.index.of_url(url),
+            Scope::Tags(tags) => books.index.of_tags(tags),
             Scope::Scan => self.0.cache.iter().map(|(key, _)| key).collect(),
         };
         let mut purged = 0;
@@ -202,16 +221,21 @@ impl MemoryStore {
                 PurgeMode::Hard => old.retained(|variant| !purge.names(&key, variant)),
                 PurgeMode::Soft => old.softened(|variant| purge.names(&key, variant)),
             };
-            gone.push(self.write(&mut index, &key, &old, new));
+            gone.push(self.write(&mut books.index, &key, &old, new));
         }
+        books.log.push(purge.clone());
         self.0.purged.fetch_add(purged as u64, Relaxed);
-        drop(index);
+        drop(books);
         purged
     }
 }
 
 impl Store for MemoryStore {
     type Error = Infallible;
+
+    fn epoch(&self) -> u64 {
+        self.writing().log.epoch()
+    }
 
     fn peek(&self, key: &CacheKey) -> Option<Variants> {
         Some(self.0.cache.get(key).map(|entry| entry.variants).unwrap_or_default())

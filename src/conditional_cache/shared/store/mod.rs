@@ -4,6 +4,7 @@ mod body;
 mod contract;
 mod head;
 mod index;
+mod log;
 mod memory;
 mod purge;
 mod tag;

@@ -12,13 +12,27 @@ pub struct Variant {
     head: Arc<StoredHead>,
     body: StoredBody,
     tags: Tags,
+    epoch: u64,
 }
 
 impl Variant {
-    /// A response with its content and no tags.
+    /// A response with its content and no tags, asked for after every purge.
     #[must_use]
     pub fn new(head: StoredHead, body: StoredBody) -> Self {
-        Self { head: Arc::new(head), body, tags: Tags::default() }
+        Self { head: Arc::new(head), body, tags: Tags::default(), epoch: u64::MAX }
+    }
+
+    /// The same, asked for in this [epoch](super::contract::Store::epoch) of the store.
+    #[must_use]
+    pub fn with_epoch(mut self, epoch: u64) -> Self {
+        self.epoch = epoch;
+        self
+    }
+
+    /// The epoch of the store in which it was asked for.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// The same with the tags by which it may be purged.
@@ -33,6 +47,13 @@ impl Variant {
     pub fn with_head(mut self, head: StoredHead) -> Self {
         self.head = Arc::new(head);
         self
+    }
+
+    /// The same, to be taken as stale.
+    pub(super) fn softened(self) -> Self {
+        let mut head = StoredHead::clone(&self.head);
+        head.stale = true;
+        self.with_head(head)
     }
 
     /// What it says before its content.
@@ -103,12 +124,7 @@ impl Variants {
 
     /// The same, with those of which `stale` is true marked so.
     pub(crate) fn softened(&self, stale: impl Fn(&Variant) -> bool) -> Self {
-        let softened = |variant: &Variant| {
-            let mut head = StoredHead::clone(variant.head());
-            head.stale = true;
-            variant.clone().with_head(head)
-        };
-        self.0.iter().map(|variant| if stale(variant) { softened(variant) } else { variant.clone() }).collect()
+        self.0.iter().map(|variant| if stale(variant) { variant.clone().softened() } else { variant.clone() }).collect()
     }
 
     /// About how many bytes they take.

@@ -153,7 +153,7 @@ impl Buffer {
 
     /// The inner body failed, or nobody reads it any more. All that was promised may be there all the same.
     pub(super) fn cut(&mut self) {
-        let whole = self.expected == Some(self.received);
+        let whole = self.is_complete();
         self.end.get_or_insert(if whole { End::Whole } else { End::Cut });
     }
 
@@ -178,6 +178,11 @@ impl Buffer {
                 Left::Ended
             }
         }
+    }
+
+    /// Whether all that was promised is there, though the inner body may not have said that it ended.
+    pub(super) fn is_complete(&self) -> bool {
+        self.expected == Some(self.received)
     }
 
     pub(super) fn is_too_large(&self) -> bool {

@@ -174,6 +174,10 @@ impl<B> Fill<B> {
         self.buffer().is_over(place)
     }
 
+    pub(super) fn is_complete(&self) -> bool {
+        self.buffer().is_complete()
+    }
+
     /// Says what became of it, once, as soon as that is known.
     pub(in super::super) fn on_done(&self, done: impl FnOnce(Filled) + Send + 'static) {
         *self.done() = Some(Box::new(done));

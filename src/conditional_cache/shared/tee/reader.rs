@@ -71,7 +71,11 @@ where
     let mut reader = Reader { fill: fill.clone(), place, read: 0, over: false, finish: Finish::Forbidden };
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
     runtime.spawn(async move {
-        let rest = async { while let Some(Ok(_)) = std::future::poll_fn(|cx| Pin::new(&mut reader).poll_frame(cx)).await {} };
+        let rest = async {
+            while !reader.fill.is_complete() {
+                let Some(Ok(_)) = std::future::poll_fn(|cx| Pin::new(&mut reader).poll_frame(cx)).await else { break };
+            }
+        };
         // The reader goes with it, and with the reader the rest.
         let _ = tokio::time::timeout(FINISHING, rest).await;
     });

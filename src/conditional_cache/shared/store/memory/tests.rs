@@ -177,7 +177,41 @@ fn a_tag_goes_with_the_variant_that_has_it() {
     assert_eq!(bodies(&store, &key("/a")), ["yes"]);
     store.put_now(&key("/a"), selected("en", "yes"));
     assert_eq!(store.purge_now(&Purge::tags(Tags::new(["english"]))), 0);
-    assert!(store.writing().is_empty());
+    assert!(store.writing().index.is_empty());
+}
+
+#[test]
+fn what_is_purged_on_its_way_is_not_stored() {
+    let tagged = |epoch| variant("a").with_tags(Tags::new(["blue"])).with_epoch(epoch);
+    for (name, purge, kept) in [
+        ("another URL", Purge::url(&key("/b")), Kept::Stored),
+        ("its URL", Purge::url(&key("/a")), Kept::Purged),
+        ("another tag", Purge::tags(Tags::new(["red"])), Kept::Stored),
+        ("its tag", Purge::tags(Tags::new(["blue"])), Kept::Purged),
+        ("everything", Purge::everything(), Kept::Purged),
+    ] {
+        let store = MemoryStore::new(KIB * 256);
+        let before = store.epoch();
+        store.purge_now(&purge);
+        assert_eq!(store.put_now(&key("/a"), tagged(before)), kept, "{name}");
+        assert_eq!(store.put_now(&key("/a"), tagged(store.epoch())), Kept::Stored, "{name}, asked for after it");
+        let before = store.epoch();
+        store.purge_now(&purge.soft());
+        store.put_now(&key("/a"), tagged(before));
+        assert_eq!(store.peek(&key("/a")).unwrap().as_slice()[0].head().stale, kept == Kept::Purged, "{name}, softly");
+    }
+}
+
+#[test]
+fn what_was_asked_for_before_too_many_purges_is_not_stored() {
+    let store = MemoryStore::new(KIB * 256);
+    let before = store.epoch();
+    for number in 0..256 {
+        store.purge_now(&Purge::url(&key(&format!("/{number}"))));
+    }
+    assert_eq!(store.put_now(&key("/a"), variant("a").with_epoch(before)), Kept::Stored);
+    store.purge_now(&Purge::url(&key("/256")));
+    assert_eq!(store.put_now(&key("/a"), variant("a").with_epoch(before)), Kept::Purged);
 }
 
 #[test]
@@ -191,7 +225,7 @@ fn what_gives_way_leaves_nothing_in_the_index() {
     let stats = store.stats();
     assert!(stats.evicted > 900 && stats.keys < 100 && stats.bytes <= stats.capacity, "{stats:?}");
     assert_eq!(store.purge_now(&Purge::everything()) as u64, stats.keys);
-    assert!(store.writing().is_empty());
+    assert!(store.writing().index.is_empty());
     assert_eq!((store.stats().keys, store.stats().bytes), (0, 0));
 }
 
@@ -275,6 +309,6 @@ proptest! {
             store.purge_now(&Purge::tags(Tags::new([tag.to_string()])));
         }
         prop_assert_eq!(store.stats().keys, 0, "each has a tag");
-        prop_assert!(store.writing().is_empty());
+        prop_assert!(store.writing().index.is_empty());
     }
 }
