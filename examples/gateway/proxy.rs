@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use donjon::{LayerBody, Problem, error_mapping::UpstreamError};
+use donjon::{LayerBody, Problem, Retryability, error_mapping::UpstreamError};
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, Request, Response, StatusCode, header, request};
 use http_body::Body;
@@ -180,6 +180,8 @@ impl Shared {
             return Err(unasked());
         }
         message::send_back(&mut head, &self.us);
+        // What the only upstream has answered is its answer, a 503 too. Only the want of one is mended by trying again.
+        head.extensions.insert(Retryability::Never);
         let body = if body.is_end_stream() {
             LayerBody::inner(nothing())
         } else {

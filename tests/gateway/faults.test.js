@@ -193,6 +193,38 @@ describe("how often an upstream is asked", () => {
       assert.deepEqual([response.status, await response.text(), up.requests.length], [500, "broken", 1]);
     }));
 
+  test("one that fails to answer a GET is asked again, out of a budget of one for five", () => {
+    const failing = new Set([6, 8]);
+    const answer = (socket, _, nth) => (failing.has(nth) ? socket.destroy() : socket.end("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"));
+    return using([() => rawUpstream(answer), gateway], async (up, server) => {
+      for (let n = 1; n <= 5; n++) assert.equal((await fetch(server.url)).status, 200);
+      assert.equal((await fetch(server.url)).status, 200);
+      assert.equal(up.count(), 7);
+      assert.equal((await fetch(server.url)).status, 502);
+      assert.equal(up.count(), 8);
+    });
+  });
+
+  test("one that is down is spared: a fifth more than was asked, then nothing", () =>
+    using([() => rawUpstream((socket) => socket.destroy()), gateway], async (up, server) => {
+      const statuses = [];
+      for (let n = 0; n < 100; n++) statuses.push((await fetch(server.url)).status);
+      assert.deepEqual(new Set(statuses), new Set([502, 503]));
+      const asked = statuses.lastIndexOf(502) + 1;
+      assert.ok(up.count() <= 1.2 * asked, `${up.count()} for ${asked}`);
+      assert.ok(up.count() <= 64, `${up.count()} before the circuit opened`);
+      const spared = await fetch(server.url);
+      assert.equal(spared.status, 503);
+      assert.match(spared.headers.get("retry-after"), /^[1-5]$/);
+      assert.match(spared.headers.get("proxy-status"), /error=destination_unavailable/);
+    }));
+
+  test("an answer of 503 is an answer", () =>
+    using([() => upstream((_, response) => response.writeHead(503, { "retry-after": "1" }).end()), gateway], async (up, server) => {
+      for (let n = 0; n < 10; n++) assert.equal((await fetch(server.url)).status, 503);
+      assert.equal(up.requests.length, 10);
+    }));
+
   test("a POST that was sent and cut off is not sent again", () =>
     using([() => rawUpstream((socket) => socket.destroy()), gateway], async (up, server) => {
       assert.match(await exchange(server, post("x")), /^HTTP\/1\.1 502/);

@@ -11,7 +11,9 @@ use std::{
 use bytes::Bytes;
 use donjon::{
     ManualClock, Problem, Retryability,
-    error_mapping::{Cause, CircuitBreakerLayer, CircuitState, UpstreamError},
+    error_mapping::{
+        Cause, CircuitBreakerLayer, CircuitState, ErrorMappingLayer, ProxyStatus, Role, UpstreamError, UpstreamProxyStatus,
+    },
 };
 use http::{Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Full};
@@ -92,6 +94,19 @@ async fn an_open_circuit_answers_at_once_and_sends_nothing() {
     assert_eq!(layer.state(), CircuitState::HalfOpen);
     service.ready().await.unwrap().call(empty(get("/"))).await.unwrap();
     assert_eq!((asked.load(Ordering::Relaxed), layer.state()), (3, CircuitState::Open));
+}
+
+#[tokio::test]
+async fn a_gateway_tells_that_nothing_was_received() {
+    let gateway = ErrorMappingLayer::new().role(Role::Gateway);
+    let told = ProxyStatus::new("edge").unwrap().upstream(UpstreamProxyStatus::Extend);
+    let breaker = CircuitBreakerLayer::new().open_after(1, 1);
+    let mut service = gateway.proxy_status(told).layer(breaker.layer(service_fn(|_: Asked| std::future::ready(status(503)))));
+    for expected in ["edge; received-status=503", "edge; error=destination_unavailable"] {
+        let response = service.ready().await.unwrap().call(empty(get("/"))).await.unwrap();
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers().get_all("proxy-status").iter().collect::<Vec<_>>(), [expected]);
+    }
 }
 
 #[tokio::test]
