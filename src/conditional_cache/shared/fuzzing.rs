@@ -3,8 +3,13 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
 use super::{
+    directives::{Directives, Source},
+    invalidation,
     key::{CacheKey, KeyPolicy},
+    partial::Place,
+    profile::Likeness,
     structured::{Item, dictionary, list},
+    vary::{self, Vary},
 };
 
 /// Strings that are read are groups, of their own origin alone; what is no list of strings names none.
@@ -48,5 +53,50 @@ pub fn key(data: &[u8]) {
     }
     if let Some(key) = CacheKey::from_bytes(data) {
         assert_eq!(key.as_bytes(), data);
+    }
+}
+
+/// A targeted field counts if it is a dictionary with members, and of nothing that it says is anything lost by reading it twice.
+pub fn directives(data: &[u8]) {
+    let Ok(value) = HeaderValue::from_bytes(data) else { return };
+    let name = HeaderName::from_static("cdn-cache-control");
+    let headers = HeaderMap::from_iter([(name.clone(), value.clone()), (header::CACHE_CONTROL, value)]);
+    let read = Directives::of(&headers, &[name]);
+    let is_dictionary = dictionary(data).is_some_and(|members| !members.is_empty());
+    assert!(is_dictionary || read.source == Source::CacheControl);
+    assert!(read.control.max_age().is_none_or(|age| age.as_secs() <= 1 << 31));
+}
+
+/// `Vary`, then fields of a request, each on a line: a request is like itself, and like one in which they come in the same lines again.
+pub fn vary(data: &[u8]) {
+    let mut lines = data.split(|byte| *byte == b'\n').map(HeaderValue::from_bytes);
+    let Some(Ok(varies)) = lines.next() else { return };
+    let vary = Vary::of(&HeaderMap::from_iter([(header::VARY, varies)]));
+    let names = [header::ACCEPT, header::ACCEPT_LANGUAGE, header::ACCEPT_ENCODING, HeaderName::from_static("x")];
+    let mut request = HeaderMap::new();
+    for (name, value) in names.iter().cycle().zip(lines.flatten()) {
+        request.append(name, value);
+    }
+    for likeness in [Likeness::Exact, Likeness::Wide] {
+        let selecting = vary.selecting(&request, likeness);
+        assert!(vary::selects(&selecting, &request, likeness));
+        assert_eq!(vary.selecting(&request, likeness), selecting);
+    }
+}
+
+/// A part lies within its whole.
+pub fn content_range(data: &[u8]) {
+    if let Some(Place { start, end, complete_length }) = Place::parse(data) {
+        assert!(start < end && complete_length.is_none_or(|length| end <= length));
+    }
+}
+
+/// A reference is resolved to a path or to another URI, never to nothing in between.
+pub fn reference(data: &[u8]) {
+    let Ok(value) = HeaderValue::from_bytes(data) else { return };
+    let headers = HeaderMap::from_iter([(header::LOCATION, value)]);
+    let target = Uri::from_static("/a/b/c?d");
+    for uri in invalidation::invalidated(&target, http::StatusCode::OK, &headers) {
+        assert!(uri.path().starts_with('/') || uri.host().is_some());
     }
 }
