@@ -86,7 +86,7 @@
 //!
 //! # Feature
 //!
-//! `conditional-cache`.
+//! `conditional-cache`. A cache of whole responses, shared by all who ask, is in the module `shared`, behind `conditional-cache-shared`.
 
 mod body;
 mod cache_control;

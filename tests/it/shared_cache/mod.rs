@@ -5,6 +5,7 @@ mod conditions;
 mod contract;
 mod life;
 mod memory;
+mod oracle;
 mod probes;
 mod purging;
 mod stale;
