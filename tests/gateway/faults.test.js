@@ -195,7 +195,7 @@ describe("how often an upstream is asked", () => {
 
   test("one that fails to answer a GET is asked again, out of a budget of one for five", () => {
     const failing = new Set([6, 8]);
-    const answer = (socket, _, nth) => (failing.has(nth) ? socket.destroy() : socket.end("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"));
+    const answer = (socket, _, nth) => (failing.has(nth) ? socket.destroy() : socket.end("HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"));
     return using([() => rawUpstream(answer), gateway], async (up, server) => {
       for (let n = 1; n <= 5; n++) assert.equal((await fetch(server.url)).status, 200);
       assert.equal((await fetch(server.url)).status, 200);
