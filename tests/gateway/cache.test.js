@@ -97,6 +97,23 @@ describe("one upstream for many clients", () => {
     });
   });
 
+  test("interim answers pass to the one who led, and are not kept", () => {
+    const answer = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nX-Early: 1\r\n\r\nHTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 4\r\n\r\nkept";
+    return using([() => rawUpstream((socket) => socket.end(answer)), cached()], async (up, server) => {
+      const one = client(server);
+      one.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+      assert.match(await one.until(/kept$/), /^HTTP\/1\.1 103 [^]*x-early: 1\r\n[^]*\r\n\r\nHTTP\/1\.1 200 /);
+      const before = one.received().length;
+      one.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+      await eventually(() => one.received().slice(before).endsWith("kept"), "the hit came");
+      const hit = one.received().slice(before);
+      assert.match(hit, /^HTTP\/1\.1 200 /);
+      assert.doesNotMatch(hit, /x-early|link/i);
+      assert.equal(up.count(), 1);
+      one.close();
+    });
+  });
+
   test("WebSockets are no business of the cache", () =>
     using([() => start("ws_echo"), cached("eager")], async (_, server) => {
       const sockets = Array.from({ length: 10 }, () => new WebSocket(`ws://${server.host}/`));
