@@ -24,6 +24,9 @@ use crate::core::{
     header::{contains_token, remove_content},
 };
 
+/// The greatest age that everybody can hold ([RFC 9111 §1.2.2](https://www.rfc-editor.org/rfc/rfc9111#section-1.2.2)).
+const MOST_SECONDS: u32 = 1 << 31;
+
 /// What of a stored response a request is to be given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Share {
@@ -137,7 +140,7 @@ where
     *response.status_mut() = head.status;
     *response.headers_mut() = head.headers.clone();
     // In the place of the one that was stored, so that nothing has to grow.
-    response.headers_mut().insert(header::AGE, decimal(age));
+    response.headers_mut().insert(header::AGE, decimal(age.min(MOST_SECONDS)));
     response
 }
 

@@ -197,7 +197,8 @@ where
             request.headers_mut().insert(header::IF_RANGE, rest.if_range.clone());
         }
         let validates = stored.as_ref().is_some_and(|(variant, _)| variant.body().is_whole() && has_validator(variant));
-        if let Some((variant, _)) = stored.as_ref().filter(|_| validates && !inquiry.head) {
+        let rewritten = validates && !inquiry.head;
+        if let Some((variant, _)) = stored.as_ref().filter(|_| rewritten) {
             validation::ask_about(variant.head(), request.headers_mut());
             shared.counters.validations.add();
         } else {
@@ -211,7 +212,7 @@ where
         let answer = service.call(request).await;
         let received = shared.settings.clock.now();
         let disconnected = shared.settings.rules.disconnected;
-        let forwarded = Forwarded { shared, inquiry, key, asked, request: original, why, requested, received, epoch };
+        let forwarded = Forwarded { shared, inquiry, key, asked, request: original, why, requested, received, epoch, rewritten };
         let stand_in = |stored: &Stored| {
             stored.clone().filter(|(variant, terms)| variant.body().is_whole() && terms.may_stand_in(received, disconnected))
         };
@@ -225,9 +226,7 @@ where
                     Err(error)
                 }
             },
-            (Ok(response), Some((variant, _)))
-                if response.status() == StatusCode::NOT_MODIFIED && validates && !forwarded.inquiry.head =>
-            {
+            (Ok(response), Some((variant, _))) if response.status() == StatusCode::NOT_MODIFIED && rewritten => {
                 Ok(forwarded.confirmed(variant, &response, lead))
             }
             (Ok(response), Some((variant, _))) if rest.is_some() && response.status() == StatusCode::PARTIAL_CONTENT => {

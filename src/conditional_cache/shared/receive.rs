@@ -59,6 +59,8 @@ pub(super) struct Forwarded<St> {
     pub(super) why: Forward,
     pub(super) requested: SystemTime,
     pub(super) received: SystemTime,
+    /// Whether the inner service was asked on another condition than the client's, so that the client's is still to be evaluated.
+    pub(super) rewritten: bool,
     /// Of the store, before the inner service was asked.
     pub(super) epoch: u64,
 }
@@ -188,7 +190,8 @@ impl<St: Store> Forwarded<St> {
                     self.shared.forget(Purge::url(&self.key));
                 }
                 if let Some(lead) = lead {
-                    let remembered = is_of_the_response(reason) && !parts.status.is_server_error();
+                    // Answers to those who say who they are seldom are for all: the next of them should not wait for this one.
+                    let remembered = (is_of_the_response(reason) || is_of_the_caller(reason)) && !parts.status.is_server_error();
                     lead.release(remembered.then(|| self.received + PASS));
                 }
                 let status = parts.status;
@@ -231,6 +234,7 @@ impl<St: Store> Forwarded<St> {
         // What has to be asked about before each use is for the one who asked.
         let shareable = place.is_none() && terms.standing(self.received) == Standing::Fresh;
         let status = parts.status;
+        let asked_on_condition = (self.rewritten && self.inquiry.conditional).then(|| head.clone());
         let tags = tags(&parts.headers, &parts.extensions, &self.key);
         let keep = Keep { shared: Arc::clone(&self.shared), key: self.key.clone(), place, beneath, tags, epoch: self.epoch };
         let body = if body.is_end_stream() {
@@ -264,6 +268,10 @@ impl<St: Store> Forwarded<St> {
             SharedCacheBody::shared(reader)
         };
         let mut response = Response::from_parts(parts, body);
+        if let Some(head) = asked_on_condition {
+            let body = response.into_body();
+            response = from_coming(&head, &self.inquiry, &self.request, body, self.received);
+        }
         self.tell_forwarded(&mut response, status, Outcome::Stored { ttl: terms.ttl(self.received) });
         response
     }
@@ -340,17 +348,15 @@ fn announced(headers: &HeaderMap) -> Option<u64> {
     only(headers, &header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
+/// Whether it was refused for who asked.
+fn is_of_the_caller(reason: NotStored) -> bool {
+    matches!(reason, NotStored::Authorization | NotStored::Principal | NotStored::Cookie)
+}
+
 /// Whether the next response would be refused as well, whoever asks.
 fn is_of_the_response(reason: NotStored) -> bool {
     !matches!(
         reason,
-        NotStored::Method
-            | NotStored::RequestContent
-            | NotStored::RequestNoStore
-            | NotStored::Authorization
-            | NotStored::Principal
-            | NotStored::Cookie
-            | NotStored::Upgrade
-            | NotStored::NoKey
-    )
+        NotStored::Method | NotStored::RequestContent | NotStored::RequestNoStore | NotStored::Upgrade | NotStored::NoKey
+    ) && !is_of_the_caller(reason)
 }

@@ -61,6 +61,14 @@ async fn the_clients_condition_is_evaluated_after_the_caches_own() {
     site.passes(60);
     let got = site.gets(&[("if-none-match", "\"a\"")]).await;
     assert_eq!((got.status, got.content.as_str()), (200, "new"));
+    // What it has is what has come: it need not be sent, but is stored.
+    site.passes(60).answers(200, &[FRESH, ("etag", "\"c\"")], "newer");
+    assert_eq!(site.gets(&[("if-none-match", "\"c\"")]).await.status, 304);
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(site.gets(&[]).await.content, "newer");
+    assert_eq!(site.asked(), 4);
 }
 
 #[tokio::test]
