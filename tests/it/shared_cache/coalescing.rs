@@ -311,7 +311,9 @@ async fn a_body_that_is_not_whole_is_never_stored_nor_taken_for_whole() {
         let body = slow.body(0);
         slow.bodies.lock().unwrap().clear();
         body.send(data("a")).unwrap();
-        last.map(|last| body.send(last).unwrap());
+        if let Some(last) = last {
+            body.send(last).unwrap();
+        }
         drop(body);
         for answer in answers {
             let body = answer.await.unwrap().unwrap().into_body();

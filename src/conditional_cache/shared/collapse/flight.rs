@@ -118,11 +118,6 @@ impl<T: Clone, W> Flight<T, W> {
         self.settle(State::Released)
     }
 
-    /// Whether anybody waits.
-    pub(super) fn is_awaited(&self) -> bool {
-        !self.waiting.is_empty()
-    }
-
     fn settle(&mut self, state: State<T>) -> Vec<W> {
         self.state = state;
         self.waiting.values_mut().filter_map(Option::take).collect()

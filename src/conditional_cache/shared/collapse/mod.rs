@@ -176,11 +176,6 @@ impl<T: Clone> Lead<T> {
         let woken = lock(&seat.flight).release();
         woken.into_iter().for_each(Waker::wake);
     }
-
-    /// Whether anybody waits for it.
-    pub(super) fn is_awaited(&self) -> bool {
-        self.seat.as_ref().is_some_and(|seat| lock(&seat.flight).is_awaited())
-    }
 }
 
 impl<T: Clone> Drop for Lead<T> {

@@ -62,7 +62,10 @@ const FIELD: usize = 128;
 /// The fields by which a response was selected ([RFC 9111 §4.1](https://www.rfc-editor.org/rfc/rfc9111#section-4.1)): each name with the value that
 /// the request had, normalised, or with none if it had no such field.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Selecting(Box<[(HeaderName, Option<Box<[u8]>>)]>);
+pub struct Selecting(Box<[Field]>);
+
+/// A name, and the value that the request had.
+type Field = (HeaderName, Option<Box<[u8]>>);
 
 impl Selecting {
     /// The fields, sorted by name, so that two lists of the same fields are equal.
@@ -75,6 +78,7 @@ impl Selecting {
     }
 
     /// The names and values, sorted by name.
+    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&HeaderName, Option<&[u8]>)> {
         self.0.iter().map(|(name, value)| (name, value.as_deref()))
     }

@@ -35,7 +35,7 @@ impl Log {
 
     /// What purges have made of a response since it was asked for.
     pub(super) fn judge(&self, key: &CacheKey, variant: &Variant) -> Option<PurgeMode> {
-        let Some(since) = self.count.checked_sub(variant.epoch()).filter(|since| *since > 0) else { return None };
+        let since = self.count.checked_sub(variant.epoch()).filter(|since| *since > 0)?;
         let Some(skipped) = (self.latest.len() as u64).checked_sub(since) else { return Some(PurgeMode::Hard) };
         let named =
             self.latest.iter().skip(usize::try_from(skipped).unwrap_or(usize::MAX)).filter(|purge| purge.names(key, variant));

@@ -133,7 +133,10 @@ impl<B: Body> Fill<B> {
             }
             match polled {
                 Poll::Pending => break Poll::Pending,
-                Poll::Ready(None) => break Poll::Ready(Ok(self.buffer().end())),
+                Poll::Ready(None) => {
+                    self.buffer().end();
+                    break Poll::Ready(Ok(()));
+                }
                 Poll::Ready(Some(Err(error))) => {
                     self.buffer().cut();
                     break Poll::Ready(Err(error));
