@@ -51,6 +51,7 @@ where
 {
     type Output = Result<Response<ResponseBody<B>>, Infallible>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let wanted = *this.wanted;
@@ -75,12 +76,18 @@ where
                 None => return Poll::Pending,
             },
         };
-        let response = respond::answer(&failure, wanted, this.config);
-        // What has failed is not polled again. Dropping it, or its error, may panic once more.
-        let _ = guard(|| this.state.set(State::Failed { failure: None }));
-        let _ = guard(|| drop(failure));
-        Poll::Ready(Ok(response))
+        Poll::Ready(Ok(answer(this.state, failure, wanted, this.config)))
     }
+}
+
+#[cold]
+#[inline(never)]
+fn answer<F, B>(mut state: Pin<&mut State<F>>, failure: Failure, wanted: Wanted, config: &Config) -> Response<ResponseBody<B>> {
+    let response = respond::answer(&failure, wanted, config);
+    // What has failed is not polled again. Dropping it, or its error, may panic once more.
+    let _ = guard(|| state.set(State::Failed { failure: None }));
+    let _ = guard(|| drop(failure));
+    response
 }
 
 impl<F> fmt::Debug for ResponseFuture<F> {

@@ -86,6 +86,8 @@ fn finish<B>(head: Response<()>, problem: Problem, wanted: Wanted, config: &Conf
     let (mut parts, ()) = head.into_parts();
     let content = render::content(&problem, wanted.form);
     let headers = &mut parts.headers;
+    // In one step, instead of growing with every field.
+    headers.reserve(8);
     headers.insert(header::CONTENT_TYPE, render::content_type(wanted.form));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(content.len()));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -40,6 +40,7 @@ where
     type Error = Infallible;
     type Future = ResponseFuture<S::Future>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         if self.unready.is_none() {
             match guard(|| self.inner.poll_ready(cx)) {
@@ -52,6 +53,7 @@ where
         Poll::Ready(Ok(()))
     }
 
+    #[inline]
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let wanted = Wanted::of(&request);
         if let Some(failure) = self.unready.take() {

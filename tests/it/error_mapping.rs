@@ -3,6 +3,7 @@
 mod causes;
 mod circuit_breaker;
 mod contract;
+mod cut_bodies;
 mod faults;
 mod forms;
 mod own_errors;
