@@ -1,15 +1,17 @@
 //! `Via`, RFC 9110 §7.6.3: which way a message came, and whether it has been here before.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderValue, Version, header};
 
 /// The pseudonym under which this gateway signs. It is made anew at every start, so that a request which bears it has been here, and
 /// two gateways in a row are not taken for one.
 #[derive(Clone, Debug)]
-pub(crate) struct Pseudonym(String);
+pub(crate) struct Pseudonym(Arc<str>);
 
 impl Pseudonym {
     pub(crate) fn new(distinction: u32) -> Self {
-        Self(format!("donjon-{distinction:08x}"))
+        Self(format!("donjon-{distinction:08x}").into())
     }
 
     /// Adds us to the way of a message that was received in `version`.
@@ -29,7 +31,7 @@ impl Pseudonym {
     /// Whether the message comes round again.
     pub(crate) fn is_in(&self, headers: &HeaderMap) -> bool {
         let lines = headers.get_all(header::VIA).into_iter().filter_map(|line| line.to_str().ok());
-        lines.flat_map(|line| line.split(',')).any(|element| element.split_whitespace().nth(1) == Some(&self.0))
+        lines.flat_map(|line| line.split(',')).any(|element| element.split_whitespace().nth(1) == Some(&*self.0))
     }
 }
 
