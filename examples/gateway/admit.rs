@@ -8,8 +8,14 @@ use http::{
     uri::{Authority, Parts},
 };
 
+use crate::via::Pseudonym;
+
 /// Lets `request` in, with its target brought into origin-form (RFC 9112 §3.2.1) and exactly one `Host`.
-pub(crate) fn admit<B>(mut request: Request<B>) -> Result<Request<B>, Problem> {
+pub(crate) fn admit<B>(mut request: Request<B>, us: &Pseudonym) -> Result<Request<B>, Problem> {
+    // Beyond the cache it would wait for itself.
+    if us.is_in(request.headers()) {
+        return Err(Problem::new(StatusCode::BAD_GATEWAY).with_detail("The request goes round in a circle."));
+    }
     // A gateway serves resources and opens no tunnels to elsewhere (RFC 9110 §9.3.6, §15.6.2).
     if request.method() == Method::CONNECT {
         return Err(Problem::new(StatusCode::NOT_IMPLEMENTED).with_detail("This gateway opens no tunnels."));
@@ -76,10 +82,17 @@ mod tests {
         for host in hosts {
             request.headers_mut().append(header::HOST, HeaderValue::from_bytes(host.as_bytes()).unwrap());
         }
-        let request = admit(request).map_err(|problem| problem.status().as_u16())?;
+        let request = admit(request, &Pseudonym::new(1)).map_err(|problem| problem.status().as_u16())?;
         let host = request.headers().get(header::HOST).map_or("-", |host| host.to_str().unwrap());
         assert!(request.headers().get_all(header::HOST).iter().count() <= 1);
         Ok(format!("{host} {}", request.uri()))
+    }
+
+    #[test]
+    fn what_has_been_here_before_is_stopped() {
+        let request = || Request::get("/").header("host", "a").header("via", "1.1 x, 1.1 donjon-00000001").body(()).unwrap();
+        assert_eq!(admit(request(), &Pseudonym::new(1)).unwrap_err().status(), StatusCode::BAD_GATEWAY);
+        assert!(admit(request(), &Pseudonym::new(2)).is_ok());
     }
 
     #[test]

@@ -89,6 +89,7 @@ fn skip_spaces(bytes: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn noted(peer: &str, fields: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -150,5 +151,44 @@ mod tests {
         assert_eq!(all("x-forwarded-proto"), ["http"]);
         assert_eq!(all("x-forwarded-host"), [""; 0]);
         assert_eq!(all("x-forwarded-port"), [""; 0]);
+    }
+
+    /// The elements of a list, by a reader who knows nothing of how it was made.
+    fn elements_of(list: &[u8]) -> Vec<Vec<u8>> {
+        let (mut elements, mut quoted, mut escaped) = (vec![Vec::new()], false, false);
+        for byte in list.iter().copied() {
+            match byte {
+                b',' if !quoted => {
+                    elements.push(Vec::new());
+                    continue;
+                }
+                b'"' if !escaped => quoted = !quoted,
+                _ => {}
+            }
+            escaped = quoted && byte == b'\\' && !escaped;
+            elements.last_mut().unwrap().push(byte);
+        }
+        elements
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_client_writes_the_last_element_is_ours(lines in prop::collection::vec(r#"[a=",;\\\\ \[\]:0-9]{0,12}"#, 0..4)) {
+            let mut headers = HeaderMap::new();
+            for line in &lines {
+                headers.append(header::FORWARDED, HeaderValue::from_str(line).unwrap());
+            }
+            note(&mut headers, "192.0.2.1:5".parse().unwrap(), "http");
+            let joined = headers.get_all(header::FORWARDED).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b", "[..]);
+            let elements = elements_of(&joined);
+            prop_assert_eq!(elements.last().unwrap().trim_ascii(), b"for=192.0.2.1;proto=http");
+        }
+
+        #[test]
+        fn any_bytes_are_judged_without_a_panic(line in prop::collection::vec(any::<u8>(), 0..100)) {
+            if let Ok(line) = HeaderValue::from_bytes(&line) {
+                let _ = is_forwarded(&line);
+            }
+        }
     }
 }

@@ -28,12 +28,17 @@ pub(crate) struct Removed {
     pub(crate) trailers: bool,
 }
 
+/// The protocol that is asked for, or switched to; `Upgrade` counts only where `Connection` lists it (RFC 9110 §7.8).
+pub(crate) fn upgrade(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let upgrade = headers.get(header::UPGRADE)?;
+    tokens(headers, &header::CONNECTION).any(|name| name.eq_ignore_ascii_case(header::UPGRADE.as_str())).then_some(upgrade)
+}
+
 /// Removes the fields of this connection.
 pub(crate) fn remove(headers: &mut HeaderMap) -> Removed {
     let listed: Vec<HeaderName> = tokens(headers, &header::CONNECTION).filter_map(|name| name.parse().ok()).collect();
-    let asked = listed.contains(&header::UPGRADE);
     let removed = Removed {
-        upgrade: headers.get(header::UPGRADE).filter(|_| asked).cloned(),
+        upgrade: upgrade(headers).cloned(),
         trailers: tokens(headers, &header::TE).any(|coding| coding.eq_ignore_ascii_case("trailers")),
     };
     for name in ALWAYS.iter().chain(&listed) {

@@ -6,6 +6,7 @@
 //! | `main` | the stack: which layer stands around what |
 //! | `server` | the connections of clients, and how long each may keep us waiting |
 //! | `admit` | one form for every request target, and what is not let in |
+//! | `upstreams` | retries and the circuit breaker around that |
 //! | `proxy` | asking the upstream: streaming, timeouts, failures as errors |
 //! | `message` | rewriting a request on its way there and a response on its way back |
 //! | `hop_by_hop`, `via`, `forwarded`, `max_forwards`, `upstream` | the fields and rules of that, one by one |
@@ -27,6 +28,7 @@ mod server;
 mod stall;
 mod tunnel;
 mod upstream;
+mod upstreams;
 mod via;
 
 use std::{
@@ -37,13 +39,21 @@ use std::{
     time::Duration,
 };
 
-use donjon::error_mapping::{ErrorMappingLayer, Role};
+use bytes::Bytes;
+use donjon::{
+    conditional_cache::shared::{CacheStatus, SharedCacheLayer},
+    error_mapping::{ErrorMappingLayer, ProxyStatus, Role, UpstreamProxyStatus},
+};
+use http::{Request, Response};
+use http_body::Body;
 use hyper::body::Incoming;
 use tokio::{net::TcpListener, sync::oneshot};
-use tower::{ServiceBuilder, filter::FilterLayer};
+use tower::{BoxError, Service, ServiceBuilder, filter::FilterLayer};
 
-use crate::{options::Options, proxy::Proxy, tunnel::Tunnels, via::Pseudonym};
+use crate::{options::Options, proxy::Proxy, tunnel::Tunnels, upstreams::Upstreams, via::Pseudonym};
 
+/// What the gateway calls itself in `Proxy-Status`.
+const NAME: &str = "donjon";
 /// How long open requests and WebSockets are given when the gateway stops.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -65,12 +75,27 @@ async fn main() -> ExitCode {
 
 async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     let tunnels = Tunnels::new(options.tunnels);
-    let proxy = Proxy::new(options, Pseudonym::new(rand::random()), tunnels.clone());
-    let app = ServiceBuilder::new()
-        .layer(ErrorMappingLayer::new().role(Role::Gateway))
-        .layer(FilterLayer::new(admit::admit::<Incoming>))
-        .service(proxy);
+    let us = Pseudonym::new(rand::random());
+    let upstreams = Upstreams::new(Proxy::new(options, us.clone(), tunnels.clone()));
+    // What the upstream says of itself passes, with what we have seen of it.
+    let proxy_status = ProxyStatus::new(NAME)?.upstream(UpstreamProxyStatus::Extend);
+    let gate = ServiceBuilder::new()
+        .layer(ErrorMappingLayer::new().role(Role::Gateway).proxy_status(proxy_status))
+        .layer(FilterLayer::new(move |request: Request<Incoming>| admit::admit(request, &us)));
+    match options.profile {
+        None => listen(options, gate.service(upstreams), &tunnels).await,
+        Some(profile) => {
+            let cache = SharedCacheLayer::new().profile(profile).cache_status(CacheStatus::Detailed);
+            listen(options, gate.layer(cache).service(upstreams), &tunnels).await
+        }
+    }
+}
 
+async fn listen<S, B>(options: &Options, app: S, tunnels: &Tunnels) -> Result<(), Box<dyn Error>>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send> + Clone + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
     let listener =
         TcpListener::bind(&options.listen).await.map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
     // Nobody has to read it.

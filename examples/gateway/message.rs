@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use http::{HeaderMap, HeaderValue, Version, header, request, response};
+use http::{HeaderMap, HeaderValue, Request, Version, header, request, response};
 
 use crate::{forwarded, hop_by_hop, upstream::Upstream, via::Pseudonym};
 
@@ -12,6 +12,11 @@ const WEBSOCKET: &str = "websocket";
 /// The target would lead elsewhere than this gateway may go.
 #[derive(Debug)]
 pub(crate) struct OutOfBounds;
+
+/// Whether `request` asks for a WebSocket in the way of HTTP/1.1 (RFC 6455 §4.1).
+pub(crate) fn asks_for_websocket<B>(request: &Request<B>) -> bool {
+    request.version() == Version::HTTP_11 && is_websocket(hop_by_hop::upgrade(request.headers()))
+}
 
 /// Makes `request` one of ours to `upstream`; whether it asks for a WebSocket.
 pub(crate) fn send_on(
@@ -87,7 +92,7 @@ fn join_cookies(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{Request, Response};
+    use http::Response;
 
     fn us() -> Pseudonym {
         Pseudonym::new(1)

@@ -2,6 +2,8 @@
 
 use std::{process::ExitCode, time::Duration};
 
+use donjon::conditional_cache::shared::Profile;
+
 use crate::upstream::Upstream;
 
 const USAGE: &str = "\
@@ -15,20 +17,12 @@ usage: gateway --upstream URL [--listen ADDR] [--profile NAME] [--patience SECON
   --help               this text
 ";
 
-/// What may be reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reuse {
-    Off,
-    Safe,
-    Rfc9111,
-    Eager,
-}
-
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) listen: String,
     pub(crate) upstream: Upstream,
-    pub(crate) reuse: Reuse,
+    /// What may be reused; no cache if none.
+    pub(crate) profile: Option<Profile>,
     pub(crate) patience: Duration,
     pub(crate) tunnels: u16,
 }
@@ -53,7 +47,7 @@ impl Options {
 /// The options; none where help was asked for.
 fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
     let (mut listen, mut upstream) = ("127.0.0.1:8080".to_owned(), None);
-    let (mut reuse, mut patience, mut tunnels) = (Reuse::Safe, Duration::from_secs(30), 1000);
+    let (mut profile, mut patience, mut tunnels) = (Some(Profile::Safe), Duration::from_secs(30), 1000);
     while let Some(argument) = arguments.next() {
         let (name, value) = match argument.split_once('=') {
             Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
@@ -64,22 +58,22 @@ fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, 
             "--help" | "-h" => return Ok(None),
             "--listen" => listen = value()?,
             "--upstream" => upstream = Some(value()?.parse()?),
-            "--profile" => reuse = profile(&value()?)?,
+            "--profile" => profile = read_profile(&value()?)?,
             "--patience" => patience = seconds(&value()?)?,
             "--tunnels" => tunnels = value()?.parse().map_err(|_| "--tunnels wants a number up to 65535".to_owned())?,
             other => return Err(format!("unknown argument: {other}")),
         }
     }
     let upstream = upstream.ok_or("--upstream is missing")?;
-    Ok(Some(Options { listen, upstream, reuse, patience, tunnels }))
+    Ok(Some(Options { listen, upstream, profile, patience, tunnels }))
 }
 
-fn profile(name: &str) -> Result<Reuse, String> {
+fn read_profile(name: &str) -> Result<Option<Profile>, String> {
     match name {
-        "off" => Ok(Reuse::Off),
-        "safe" => Ok(Reuse::Safe),
-        "rfc9111" => Ok(Reuse::Rfc9111),
-        "eager" => Ok(Reuse::Eager),
+        "off" => Ok(None),
+        "safe" => Ok(Some(Profile::Safe)),
+        "rfc9111" => Ok(Some(Profile::Rfc9111)),
+        "eager" => Ok(Some(Profile::Eager)),
         other => Err(format!("unknown profile: {other}")),
     }
 }
@@ -96,7 +90,7 @@ mod tests {
     fn shown(line: &str) -> String {
         match read(line.split(' ').map(str::to_owned)) {
             Ok(Some(options)) => {
-                format!("{} {:?} {:?} {}", options.listen, options.reuse, options.patience, options.tunnels)
+                format!("{} {:?} {:?} {}", options.listen, options.profile, options.patience, options.tunnels)
             }
             Ok(None) => "help".to_owned(),
             Err(what) => what,
@@ -106,11 +100,11 @@ mod tests {
     #[test]
     fn command_lines() {
         for (name, line, expected) in [
-            ("defaults", "--upstream http://a", "127.0.0.1:8080 Safe 30s 1000"),
+            ("defaults", "--upstream http://a", "127.0.0.1:8080 Some(Safe) 30s 1000"),
             (
                 "everything",
                 "--upstream=http://a --listen [::1]:0 --profile=eager --patience 0.5 --tunnels 2",
-                "[::1]:0 Eager 500ms 2",
+                "[::1]:0 Some(Eager) 500ms 2",
             ),
             ("no upstream", "--listen x", "--upstream is missing"),
             ("help", "--upstream http://a --help", "help"),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use donjon::{LayerBody, Problem, error_mapping::UpstreamError};
+use donjon::{LayerBody, Problem, Retryability, error_mapping::UpstreamError};
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, Request, Response, StatusCode, header, request};
 use http_body::Body;
@@ -105,9 +105,6 @@ impl Shared {
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         let (mut head, body) = request.into_parts();
-        if self.us.is_in(&head.headers) {
-            return Err(Problem::new(StatusCode::BAD_GATEWAY).with_detail("The request goes round in a circle.").into());
-        }
         if let Reach::Here { content, media_type } = max_forwards::count(&mut head) {
             return Ok(our_own(content, media_type));
         }
@@ -183,6 +180,8 @@ impl Shared {
             return Err(unasked());
         }
         message::send_back(&mut head, &self.us);
+        // What the only upstream has answered is its answer, a 503 too. Only the want of one is mended by trying again.
+        head.extensions.insert(Retryability::Never);
         let body = if body.is_end_stream() {
             LayerBody::inner(nothing())
         } else {

@@ -57,6 +57,7 @@ fn climbs(target: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn addresses() {
@@ -87,6 +88,31 @@ mod tests {
     fn what_is_no_upstream() {
         for text in ["", "a", "a:80", "/x", "https://a", "http://", "http://u@a", "http://a/?x", "ftp://a"] {
             assert!(text.parse::<Upstream>().is_err(), "{text}");
+        }
+    }
+
+    /// RFC 3986 §5.2.4, on a path without its query.
+    fn without_dots(path: &str) -> String {
+        let mut kept = Vec::new();
+        for segment in path.split('/') {
+            match segment {
+                "." => {}
+                ".." => drop(kept.pop()),
+                _ => kept.push(segment),
+            }
+        }
+        kept.join("/")
+    }
+
+    proptest! {
+        #[test]
+        fn no_target_leads_out_of_the_base(path in r"/([a/.;?\\]|%2e|%2E|%2f|%5c){0,12}") {
+            let upstream: Upstream = "http://a/base".parse().unwrap();
+            let Ok(target) = path.parse() else { return Ok(()) };
+            if let Some(located) = upstream.locate(&target) {
+                let decoded = located.path().to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/");
+                prop_assert!(without_dots(&decoded.replace('\\', "/")).starts_with("/base"), "{}", located);
+            }
         }
     }
 }

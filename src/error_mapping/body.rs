@@ -81,10 +81,9 @@ impl<B> fmt::Debug for ResponseBody<B> {
 
 /// An upstream that breaks off is a warning; what breaks here an error.
 fn tell(cause: Cause, error: &(dyn Error + 'static)) {
-    if cause.is_upstreams() {
-        event!(WARN, "the body of a response failed", cause = cause, error = Chain(error));
-    } else {
-        event!(ERROR, "the body of a response failed", cause = cause, error = Chain(error));
+    match cause.is_upstreams() {
+        true => event!(WARN, "the body of a response failed", cause = cause, error = Chain(error)),
+        false => event!(ERROR, "the body of a response failed", cause = cause, error = Chain(error)),
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     chain::chain,
     config::Config,
     guard::{Panicked, guard},
-    upstream::BoxError,
+    upstream::{BoxError, InnerError},
     walk::{Place, cause_of},
 };
 use crate::Problem;
@@ -22,8 +22,8 @@ pub(super) enum Failure {
 impl Failure {
     /// The conversion of an error is foreign code, too.
     #[cold]
-    pub(super) fn of(error: impl Into<BoxError>) -> Self {
-        guard(|| error.into()).map_or_else(Self::from, Self::Error)
+    pub(super) fn of(error: impl InnerError) -> Self {
+        guard(|| error.into_box()).map_or_else(Self::from, Self::Error)
     }
 }
 

@@ -56,6 +56,9 @@
 //!     .map::<OutOfCredit>(|_| Problem::new(StatusCode::PAYMENT_REQUIRED).with_detail("Top up your account."));
 //! ```
 //!
+//! A gateway that asks again where that does no harm, and leaves an upstream alone that is down, has [`GatewayRetryPolicy`] and
+//! [`CircuitBreakerLayer`] beneath it, which judge by the same causes.
+//!
 //! # Security
 //! - No text of an error, of a panic or of the request reaches a response: texts are this layer's own, or of a `Problem` that somebody
 //!   wrote for the client. Both are escaped in HTML, whose policy is `default-src 'none'`.
@@ -73,9 +76,11 @@
 //! `error-mapping`. With `error-mapping-reqwest` the errors of reqwest 0.13 are told apart too; without it they are seen through as far as an
 //! error of hyper-util's client is beneath them, which leaves reqwest's own timeouts and what fails in a response's content at 500.
 
+mod as_error;
 mod body;
 mod cause;
 mod chain;
+mod circuit_breaker;
 mod classify;
 mod config;
 mod future;
@@ -85,20 +90,24 @@ mod negotiate;
 mod proxy_status;
 mod render;
 mod respond;
+mod retry;
 mod service;
 mod to_problem;
 mod upstream;
 mod walk;
 
 pub use self::{
+    as_error::AsError,
     body::{BodyError, ResponseBody},
     cause::{Cause, Role},
+    circuit_breaker::{CircuitBreaker, CircuitBreakerFuture, CircuitBreakerLayer, CircuitState},
     future::ResponseFuture,
     layer::ErrorMappingLayer,
     proxy_status::{ProxyNameError, ProxyStatus, UpstreamProxyStatus},
+    retry::{GatewayRetryPolicy, Replay, ReplayBody, ReplayError, RetryFuture},
     service::ErrorMapping,
     to_problem::ToProblem,
-    upstream::UpstreamError,
+    upstream::{InnerError, UpstreamError},
 };
 
 /// What the fuzzer drives.
@@ -108,7 +117,7 @@ pub use self::{
 pub mod fuzzing {
     use http::{HeaderMap, HeaderValue, header};
 
-    use super::{chain, negotiate::Form, render};
+    use super::{chain, negotiate::Form, render, retry};
 
     /// `Accept`, one field line for each line of `data`.
     pub fn accept(data: &[u8]) {
@@ -119,6 +128,13 @@ pub mod fuzzing {
             }
         }
         assert_eq!(Form::negotiate(&headers), Form::negotiate(&headers.clone()));
+    }
+
+    /// `Retry-After`, one field line for each line of `data`.
+    pub fn retry_after(data: &[u8]) {
+        let lines = data.split(|byte| *byte == b'\n').take(3).filter_map(|line| HeaderValue::from_bytes(line).ok());
+        let headers = lines.map(|line| (header::RETRY_AFTER, line)).collect();
+        let _ = retry::retry_after(&headers, std::time::SystemTime::UNIX_EPOCH);
     }
 
     /// A text on its way into the page.

@@ -24,7 +24,8 @@ use crate::{
 /// A response without a problem passes as it is; one with a problem gets the form that the client reads.
 #[inline]
 pub(super) fn pass_or_render<B>(mut response: Response<B>, wanted: Wanted, config: &Config) -> Response<ResponseBody<B>> {
-    if let Some(proxy_status) = proxy_status(config) {
+    // With a cause it was made in this process for want of a response (RFC 9209 §2.1.3): nothing was received.
+    if let (Some(proxy_status), None) = (proxy_status(config), response.extensions().get::<Cause>()) {
         let status = response.status();
         proxy_status.pass(response.headers_mut(), status);
     }
@@ -85,6 +86,8 @@ fn finish<B>(head: Response<()>, problem: Problem, wanted: Wanted, config: &Conf
     let (mut parts, ()) = head.into_parts();
     let content = render::content(&problem, wanted.form);
     let headers = &mut parts.headers;
+    // In one step, instead of growing with every field.
+    headers.reserve(8);
     headers.insert(header::CONTENT_TYPE, render::content_type(wanted.form));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(content.len()));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -128,6 +128,15 @@ describe("a client that goes away", () => {
       await eventually(() => up.connections() === 0, "the upstream is let go");
     }));
 
+  test("without going: its upload falls silent, which is its own fault and not the upstream's", () =>
+    using([() => upstream((request) => request.resume().on("error", () => {})), gateway], async (up, server) => {
+      const silent = client(server);
+      silent.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf");
+      assert.match(await silent.until(/\r\n\r\n/), /^HTTP\/1\.1 408/);
+      await eventually(() => up.connections() === 0, "the upstream is let go");
+      silent.close();
+    }));
+
   test("without going: it reads nothing for longer than patience, and the upstream is let go", () => {
     let written = 0;
     const flood = (_, response) => {
@@ -182,6 +191,38 @@ describe("how often an upstream is asked", () => {
     using([() => upstream((_, response) => response.writeHead(500).end("broken")), gateway], async (up, server) => {
       const response = await fetch(server.url);
       assert.deepEqual([response.status, await response.text(), up.requests.length], [500, "broken", 1]);
+    }));
+
+  test("one that fails to answer a GET is asked again, out of a budget of one for five", () => {
+    const failing = new Set([6, 8]);
+    const answer = (socket, _, nth) => (failing.has(nth) ? socket.destroy() : socket.end("HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"));
+    return using([() => rawUpstream(answer), gateway], async (up, server) => {
+      for (let n = 1; n <= 5; n++) assert.equal((await fetch(server.url)).status, 200);
+      assert.equal((await fetch(server.url)).status, 200);
+      assert.equal(up.count(), 7);
+      assert.equal((await fetch(server.url)).status, 502);
+      assert.equal(up.count(), 8);
+    });
+  });
+
+  test("one that is down is spared: a fifth more than was asked, then nothing", () =>
+    using([() => rawUpstream((socket) => socket.destroy()), gateway], async (up, server) => {
+      const statuses = [];
+      for (let n = 0; n < 100; n++) statuses.push((await fetch(server.url)).status);
+      assert.deepEqual(new Set(statuses), new Set([502, 503]));
+      const asked = statuses.lastIndexOf(502) + 1;
+      assert.ok(up.count() <= 1.2 * asked, `${up.count()} for ${asked}`);
+      assert.ok(up.count() <= 64, `${up.count()} before the circuit opened`);
+      const spared = await fetch(server.url);
+      assert.equal(spared.status, 503);
+      assert.match(spared.headers.get("retry-after"), /^[1-5]$/);
+      assert.match(spared.headers.get("proxy-status"), /error=destination_unavailable/);
+    }));
+
+  test("an answer of 503 is an answer", () =>
+    using([() => upstream((_, response) => response.writeHead(503, { "retry-after": "1" }).end()), gateway], async (up, server) => {
+      for (let n = 0; n < 10; n++) assert.equal((await fetch(server.url)).status, 503);
+      assert.equal(up.requests.length, 10);
     }));
 
   test("a POST that was sent and cut off is not sent again", () =>

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { describe, test } from "node:test";
 import { WebSocket } from "ws";
 
-import { client, eventually, gateway, rawUpstream, start, using } from "./gateway.js";
+import { client, eventually, gateway, rawUpstream, sleep, start, using } from "./gateway.js";
 
 const open = async (server, ...args) => {
   const socket = new WebSocket(`ws://${server.host}/`, ...args);
@@ -84,7 +84,7 @@ describe("the tunnel", () => {
       await asking.until(/101/);
       const begun = Date.now();
       for (let n = 0; n < 4; n++) {
-        await new Promise((resolve) => setTimeout(resolve, 400));
+        await sleep(400);
         asking.send("x");
       }
       await asking.closed;
@@ -123,6 +123,7 @@ describe("the tunnel", () => {
     using([echoing, gateway], async (_, server) => {
       const socket = await open(server);
       const stopped = server.stop();
+      await sleep(300);
       socket.send("still here");
       assert.equal(String((await once(socket, "message"))[0]), "still here");
       socket.close();

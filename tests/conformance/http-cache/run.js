@@ -25,7 +25,8 @@ process.once("exit", () => children.forEach((child) => child.kill("SIGKILL")));
 
 /** Starts a program and waits for the line that says where it is. */
 async function start(program, args, { told, ...settings }) {
-  const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"], ...settings });
+  // What they have to say of upstreams that hang up is of interest where one test is looked at.
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", options.id ? "inherit" : "ignore"], ...settings });
   children.push(child);
   let printed = "";
   return new Promise((resolve, reject) => {
