@@ -8,6 +8,8 @@ mod memory;
 mod oracle;
 mod probes;
 mod purging;
+#[cfg(feature = "full")]
+mod stack;
 mod stale;
 mod writes;
 
