@@ -73,12 +73,20 @@ impl<B: Body> ResponseBody<B> {
     /// No content, and no word on how much there would have been: with a size of 0, a framework would write a `Content-Length: 0` onto a 304
     /// or the answer to a HEAD, where it tells the length of what a GET would get
     /// ([RFC 9110 §8.6](https://www.rfc-editor.org/rfc/rfc9110#section-8.6)).
-    pub(super) fn none() -> Self {
+    fn none() -> Self {
         Self { kind: Kind::None }
     }
 
     pub(super) fn cut(self, segments: Vec<Segment>) -> Self {
         Self { kind: Kind::Cut { cut: Box::new(Cut::new(self, segments)) } }
+    }
+
+    /// The body of an answer without content.
+    ///
+    /// A compressing layer further out takes what tells no length for long, and would make a coding's empty content out of no content. So
+    /// the length is only left open where the client takes no coding.
+    pub(super) fn without_content(may_be_coded: bool) -> Self {
+        if may_be_coded { Self::layer(LayerBody::empty()) } else { Self::none() }
     }
 
     /// `size` is the exact size that the inner body claimed for the whole content.

@@ -1,15 +1,20 @@
 //! The 206 and the 416 for a 200, [RFC 9110 §14](https://www.rfc-editor.org/rfc/rfc9110#section-14).
 
+use std::ops::Range;
+
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, response::Parts};
 use http_body::Body;
 
 use super::{
+    asked::Asked,
     body::ResponseBody,
-    range::{ByteRanges, Multipart, Segment, Selection, content_range},
+    precondition::Preconditions,
+    range::{ByteRanges, Multipart, Ranges, Segment, Selection, content_range},
+    validators::Current,
 };
 use crate::core::{
-    LayerBody, Problem,
+    Clock as _, LayerBody, Problem, SharedClock, SystemClock,
     header::{contains_token, only, parameters, remove_representation},
     trace::event,
 };
@@ -17,6 +22,79 @@ use crate::core::{
 /// Of what is sent, not of the representation, so no longer true of a part.
 const OF_THE_CONTENT: [HeaderName; 3] =
     [HeaderName::from_static("content-digest"), HeaderName::from_static("content-md5"), header::TRAILER];
+
+/// Whether parts are served, and what time it is then: the system's if no clock was given.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cutter {
+    pub(super) setting: Ranges,
+    pub(super) clock: Option<SharedClock>,
+}
+
+impl Cutter {
+    /// What is wanted by a GET that has these fields, a `Range` among them.
+    pub(super) fn wanted(&self, headers: &HeaderMap, asked: &Asked) -> Option<Wanted> {
+        let ranges = ByteRanges::from_headers(headers).filter(|_| self.setting != Ranges::Off)?;
+        let is_conditional = headers.contains_key(header::IF_RANGE);
+        Some(Wanted { ranges, is_conditional, may_be_coded: asked.coding, clock: self.clock.clone() })
+    }
+
+    /// Takes from a request what the inner service is not to see.
+    #[inline]
+    pub(super) fn prepare<B>(&self, request: &mut Request<B>) {
+        if self.setting == Ranges::Exclusive && matches!(*request.method(), Method::GET | Method::HEAD) {
+            for name in [header::RANGE, header::IF_RANGE] {
+                request.headers_mut().remove(name);
+            }
+        }
+    }
+}
+
+/// What is kept of a request for a part, to cut its response.
+pub(super) struct Wanted {
+    ranges: ByteRanges,
+    is_conditional: bool,
+    may_be_coded: bool,
+    clock: Option<SharedClock>,
+}
+
+impl Wanted {
+    /// Whether there is an `If-Range`.
+    pub(super) fn is_conditional(&self) -> bool {
+        self.is_conditional
+    }
+
+    /// The answer where there is a 200 of this length.
+    pub(super) fn answer<B>(
+        &self,
+        preconditions: Option<&Preconditions>,
+        length: u64,
+        response: Response<ResponseBody<B>>,
+    ) -> Response<ResponseBody<B>>
+    where
+        B: Body<Data: From<Bytes>>,
+    {
+        let now = || self.clock.as_ref().map_or_else(|| SystemClock.now(), SharedClock::now);
+        let current = Current::from_headers(response.headers());
+        let applies =
+            !self.is_conditional || preconditions.is_none_or(|preconditions| preconditions.range_applies(current, now()));
+        if applies { self.cut(length, response) } else { response }
+    }
+
+    fn cut<B>(&self, length: u64, response: Response<ResponseBody<B>>) -> Response<ResponseBody<B>>
+    where
+        B: Body<Data: From<Bytes>>,
+    {
+        match self.ranges.select(length) {
+            Selection::Part(part) => one(part, length, response),
+            // In which coding the parts of coded content are, no field of a part can say.
+            Selection::Parts(parts) if !response.headers().contains_key(header::CONTENT_ENCODING) => {
+                several(&parts, length, self.may_be_coded, response)
+            }
+            Selection::Unsatisfiable => unsatisfiable(response.into_parts().0, length),
+            Selection::Parts(_) | Selection::Whole => response,
+        }
+    }
+}
 
 /// How long the content of a 200 is, if it is known and a part of it may be sent.
 ///
@@ -42,34 +120,31 @@ fn is_multipart(headers: &HeaderMap) -> bool {
     parameters(content_type).0.eq_ignore_ascii_case(b"multipart/byteranges")
 }
 
-/// The part that is asked for of a 200 of this length.
-pub(super) fn answer<B>(ranges: &ByteRanges, length: u64, response: Response<ResponseBody<B>>) -> Response<ResponseBody<B>>
-where
-    B: Body<Data: From<Bytes>>,
-{
-    match ranges.select(length) {
-        Selection::Part(part) => {
-            let size = part.end.saturating_sub(part.start);
-            let Ok(value) = HeaderValue::try_from(content_range(&part, length)) else { return response };
-            let (mut parts, body) = response.into_parts();
-            parts.headers.insert(header::CONTENT_RANGE, value);
-            partial(parts, size, body.cut(vec![Segment::Content(part)]))
-        }
-        // In which coding the parts of coded content are, no field of a part can say.
-        Selection::Parts(selected) if !response.headers().contains_key(header::CONTENT_ENCODING) => {
-            let content_type = response.headers().get(header::CONTENT_TYPE);
-            match Multipart::new(&selected, length, content_type).filter(|multipart| multipart.length < length) {
-                Some(multipart) => {
-                    let (mut parts, body) = response.into_parts();
-                    parts.headers.insert(header::CONTENT_TYPE, multipart.content_type);
-                    partial(parts, multipart.length, body.cut(multipart.segments))
-                }
-                None => response,
-            }
-        }
-        Selection::Unsatisfiable => unsatisfiable(response.into_parts().0, length),
-        Selection::Parts(_) | Selection::Whole => response,
+fn one<B: Body>(part: Range<u64>, length: u64, response: Response<ResponseBody<B>>) -> Response<ResponseBody<B>> {
+    let Ok(value) = HeaderValue::try_from(content_range(&part, length)) else { return response };
+    let size = part.end.saturating_sub(part.start);
+    let (mut parts, body) = response.into_parts();
+    parts.headers.insert(header::CONTENT_RANGE, value);
+    partial(parts, size, body.cut(vec![Segment::Content(part)]))
+}
+
+/// The whole if the parts would come to more with all that stands between them.
+fn several<B: Body>(
+    selected: &[Range<u64>],
+    length: u64,
+    may_be_coded: bool,
+    response: Response<ResponseBody<B>>,
+) -> Response<ResponseBody<B>> {
+    let multipart = Multipart::new(selected, length, response.headers().get(header::CONTENT_TYPE));
+    let Some(multipart) = multipart.filter(|multipart| multipart.length < length) else { return response };
+    let (mut parts, body) = response.into_parts();
+    parts.headers.insert(header::CONTENT_TYPE, multipart.content_type);
+    if may_be_coded {
+        // A compressing layer further out knows a part by its Content-Range, which this answer must not have (RFC 9110 §15.3.7.2). Were it to
+        // code the parts, they would be taken for parts of the coded representation. So it is told that the coding is settled.
+        parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("identity"));
     }
+    partial(parts, multipart.length, body.cut(multipart.segments))
 }
 
 /// Keeps every field of the 200 that is about the representation. After `If-Range` a client should know them

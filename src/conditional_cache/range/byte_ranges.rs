@@ -24,18 +24,28 @@ pub(super) const PART_OVERHEAD: u64 = 128;
 /// The parts of a representation that a request asks for: the ranges of a `Range: bytes=…`
 /// ([RFC 9110 §14.1.2](https://www.rfc-editor.org/rfc/rfc9110#section-14.1.2)).
 ///
-/// The layer serves ranges itself, out of whatever content it is given. A handler that can seek may do better: it asks for the
-/// [`Selection`], sends a 206 of its own, and the layer lets it pass.
+/// The layer serves ranges itself, out of whatever content it is given. A handler that can seek may do better: it sends a 206 of its own,
+/// and the layer lets it pass. What it answers by 200, the layer cuts as ever.
 ///
 /// ```
-/// use donjon::conditional_cache::{ByteRanges, Selection};
-/// use http::HeaderMap;
+/// use donjon::{Clock, SystemClock, conditional_cache::{ByteRanges, Preconditions, Selection, Validators}};
+/// use http::{Request, Response, StatusCode};
 ///
-/// let mut headers = HeaderMap::new();
-/// headers.insert("range", "bytes=500-999".parse().unwrap());
-/// let ranges = ByteRanges::from_headers(&headers).expect("the field is valid");
-/// assert_eq!(ranges.select(800), Selection::Part(500..800));
-/// assert_eq!(ranges.select(500), Selection::Unsatisfiable);
+/// fn read(request: &Request<()>, current: &Validators, file: &[u8]) -> Response<Vec<u8>> {
+///     let headers = request.headers();
+///     let asked = Preconditions::from_headers(headers).allow_range(current, SystemClock.now());
+///     let selection = ByteRanges::from_headers(headers).filter(|_| asked).map(|ranges| ranges.select(file.len() as u64));
+///     let Some(Selection::Part(part)) = selection else { return Response::new(file.to_vec()) };
+///     let mut response = Response::new(file[part.start as usize..part.end as usize].to_vec());
+///     *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+///     let told = format!("bytes {}-{}/{}", part.start, part.end - 1, file.len());
+///     response.headers_mut().insert("content-range", told.parse().expect("digits"));
+///     response
+/// }
+///
+/// let request = Request::get("/").header("range", "bytes=2-99").body(()).unwrap();
+/// let response = read(&request, &Validators::existing(), b"hello");
+/// assert_eq!((&response.headers()["content-range"], &response.body()[..]), (&"bytes 2-4/5".parse().unwrap(), &b"llo"[..]));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ByteRanges(Vec<RangeSpec>);
@@ -162,7 +172,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::single_range_in_vec_init, reason = "a list of one range is what is meant")]
     fn fields() {
         use Selection::{Part, Parts, Unsatisfiable, Whole};
         for (name, value, length, expected) in [

@@ -22,6 +22,11 @@ pub enum Ranges {
     Automatic,
     /// The same, and every 200 of known length says `Accept-Ranges: bytes`, for clients that want to know before they ask.
     Advertised,
+    /// As `Automatic`, and neither `Range` nor `If-Range` reaches the inner service, whose own answer to them would pass.
+    ///
+    /// For one that ignores `If-Range` or refuses several ranges, as tower-http's `ServeDir` 0.7 does. The price: where it could have
+    /// sought, it has to send all that comes before the part.
+    Exclusive,
     /// `Range` is left to the inner service.
     Off,
 }

@@ -2,35 +2,32 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, response::Parts};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, response::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
-use super::{
-    body::ResponseBody,
-    config::Config,
-    entity_tag::{EntityTag, Strength},
-    hold::{Hold, Outcome},
-    http_date, partial,
-    policy::{CacheDirectives, Candidates, Decision, Subject},
-    precondition::{self, Evaluation, Preconditions},
-    range::{ByteRanges, Ranges},
-    tagging::{self, Tagging},
-    validators::Current,
-};
-use crate::core::{
-    LayerBody, Principal,
-    header::{add_vary, remove_content},
-    trace::event,
+use crate::{
+    conditional_cache::{
+        asked::Asked,
+        body::ResponseBody,
+        cache_policy::{Reading, Writer},
+        entity_tag::{EntityTag, Strength},
+        hold::{Hold, Outcome},
+        partial::{self, Cutter, Wanted},
+        precondition::{self, Evaluation, Preconditions},
+        range::Ranges,
+        tagging::{self, Tagger, Tagging},
+        validators::Current,
+    },
+    core::{header::remove_content, trace::event},
 };
 
 pin_project! {
-    /// The future of [`ConditionalCache`](super::ConditionalCache).
+    /// The future of [`ConditionalCache`](super::super::ConditionalCache) and of [`Precondition`](super::Precondition).
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F, B>
     where
@@ -44,16 +41,22 @@ pin_project! {
 }
 
 /// What is kept of a request to judge its response.
-pub(super) struct Plan {
-    pub(super) head: bool,
-    pub(super) preconditions: Option<Box<Preconditions>>,
-    pub(super) ranges: Option<Box<ByteRanges>>,
-    pub(super) candidates: Candidates,
-    pub(super) authorization: bool,
-    pub(super) cookie: bool,
-    pub(super) principal: bool,
-    pub(super) may_be_coded: bool,
-    pub(super) config: Arc<Config>,
+pub(in crate::conditional_cache) struct Plan {
+    head: bool,
+    may_be_coded: bool,
+    tagger: Tagger,
+    /// In a box: as small as can be, since it waits beside every request.
+    conditions: Option<Box<Conditions>>,
+    ranges: Ranges,
+    /// `None` where no policy is written.
+    reading: Option<Reading>,
+}
+
+/// What a request asks for beyond the response as it is.
+struct Conditions {
+    preconditions: Option<Preconditions>,
+    /// The part that is wanted.
+    wanted: Option<Wanted>,
 }
 
 /// A response whose content is awaited. In a box, so that the future of those that are not stays small.
@@ -66,7 +69,7 @@ struct Holding<B: Body> {
 
 impl<F, B: Body> ResponseFuture<F, B> {
     #[inline]
-    pub(super) fn new(inner: F, plan: Option<Plan>) -> Self {
+    pub(in crate::conditional_cache) fn new(inner: F, plan: Option<Plan>) -> Self {
         Self { inner, plan, holding: None }
     }
 }
@@ -124,12 +127,36 @@ where
 }
 
 impl Plan {
+    /// Only GET and HEAD: after any other method the work is done, and no condition can undo it.
+    #[inline]
+    pub(in crate::conditional_cache) fn of<B>(
+        request: &Request<B>,
+        tagger: Tagger,
+        cutter: &Cutter,
+        writer: Option<&Writer>,
+    ) -> Option<Self> {
+        let head = match *request.method() {
+            Method::GET => false,
+            Method::HEAD => true,
+            _ => return None,
+        };
+        let asked = Asked::from_headers(request.headers());
+        Some(Self {
+            head,
+            may_be_coded: asked.coding,
+            tagger,
+            conditions: if asked.conditional || asked.ranged { Conditions::of(request, cutter) } else { None },
+            ranges: cutter.setting,
+            reading: writer.map(|writer| Reading::of(writer, request, &asked)),
+        })
+    }
+
     /// Whether the response is sent as it is: nothing has to be evaluated, and what the handler said is all there is to say. The common
     /// case, and the one that must cost next to nothing.
     #[inline]
     fn leaves<B: Body>(&self, response: &Response<B>) -> bool {
-        let unconditional = self.preconditions.is_none() && self.ranges.is_none();
-        unconditional && says_all(response.headers()) && self.config.ranges != Ranges::Advertised && !self.is_hollow(response)
+        let asked_nothing = self.conditions.is_none() && self.ranges != Ranges::Advertised;
+        asked_nothing && self.says_all(response.headers()) && !self.is_hollow(response)
     }
 
     /// Whether the response has no content where another would have had some: its body must not tell of a length (see
@@ -141,38 +168,32 @@ impl Plan {
             && !response.headers().contains_key(header::CONTENT_LENGTH)
     }
 
-    /// Writes the policy, and tells whether the content is to be held back for a tag.
-    fn prepare<B: Body>(&self, response: &mut Response<B>) -> Tagging {
-        if says_all(response.headers()) {
-            return Tagging::Keep;
+    /// Whether the handler has said what the response is known by, and how long it may be kept if that is to be said. One pass is
+    /// quicker than to look up two.
+    #[inline]
+    fn says_all(&self, headers: &HeaderMap) -> bool {
+        let (mut kept, mut known) = (self.reading.is_none(), false);
+        for name in headers.keys() {
+            match *name {
+                header::CACHE_CONTROL => kept = true,
+                header::ETAG => known = true,
+                _ => {}
+            }
         }
-        self.write_policy(response);
-        match tagging::decide(self.config.entity_tags, self.may_be_coded, response.status(), response.headers()) {
-            Tagging::Generate(_) if !Hold::fits(response.body(), self.config.max_buffered) => Tagging::Keep,
-            decided => decided,
-        }
+        kept && known
     }
 
-    fn write_policy<B>(&self, response: &mut Response<B>) {
-        let extensions = response.extensions();
-        let for_one = self.authorization || self.principal || extensions.get::<Principal>().is_some();
-        let own = extensions.get::<CacheDirectives>();
-        let subject = Subject { status: response.status(), headers: response.headers(), own, for_one };
-        let Decision::Write { rendered, made_private } = self.config.policy.decide(self.candidates, &subject) else { return };
-        let headers = response.headers_mut();
-        if let Some(value) = &rendered.cache_control {
-            headers.insert(header::CACHE_CONTROL, value.clone());
+    /// Writes the policy, and tells whether the content is to be held back for a tag.
+    fn prepare<B: Body>(&self, response: &mut Response<B>) -> Tagging {
+        if self.says_all(response.headers()) {
+            return Tagging::Keep;
         }
-        if let Some(expiry) = rendered.expires.and_then(|after| self.config.clock.now().checked_add(after)) {
-            headers.insert(header::EXPIRES, http_date::render(expiry));
+        if let Some(reading) = &self.reading {
+            reading.write(response);
         }
-        // A browser keeps a private answer too, and the next person at it must not get it without asking.
-        if made_private && rendered.reusable {
-            for (name, present) in [(header::AUTHORIZATION, self.authorization), (header::COOKIE, self.cookie)] {
-                if present {
-                    add_vary(headers, &[name]);
-                }
-            }
+        match tagging::decide(self.tagger.setting, self.may_be_coded, response.status(), response.headers()) {
+            Tagging::Generate(_) if !Hold::fits(response.body(), self.tagger.limit) => Tagging::Keep,
+            decided => decided,
         }
     }
 
@@ -190,11 +211,15 @@ impl Plan {
         }
         let method = if self.head { Method::HEAD } else { Method::GET };
         let current = Current::from_headers(response.headers());
-        match self.preconditions.as_ref().map_or(Evaluation::Proceed, |preconditions| preconditions.judge(&method, current)) {
+        match self.preconditions().map_or(Evaluation::Proceed, |preconditions| preconditions.judge(&method, current)) {
             Evaluation::Proceed => self.cut(response),
             Evaluation::NotModified => not_modified(response.into_parts().0, self.no_content()),
             Evaluation::PreconditionFailed => self.precondition_failed(response.into_parts().0),
         }
+    }
+
+    fn preconditions(&self) -> Option<&Preconditions> {
+        self.conditions.as_ref()?.preconditions.as_ref()
     }
 
     /// Step 5 of §13.2.2.
@@ -202,17 +227,14 @@ impl Plan {
     where
         B: Body<Data: From<Bytes>>,
     {
-        let advertised = self.config.ranges == Ranges::Advertised;
-        if self.ranges.is_none() && !advertised {
+        let advertised = self.ranges == Ranges::Advertised;
+        let wanted = self.conditions.as_ref().and_then(|conditions| conditions.wanted.as_ref());
+        if wanted.is_none() && !advertised {
             return response;
         }
         let Some(length) = partial::length(&response) else { return response };
-        if let Some(ranges) = &self.ranges {
-            let current = Current::from_headers(response.headers());
-            let now = self.config.clock.now();
-            if self.preconditions.as_ref().is_none_or(|preconditions| preconditions.range_applies(current, now)) {
-                response = partial::answer(ranges, length, response);
-            }
+        if let Some(wanted) = wanted {
+            response = wanted.answer(self.preconditions(), length, response);
         }
         if advertised {
             partial::advertise(response.headers_mut());
@@ -234,31 +256,29 @@ impl Plan {
         Response::from_parts(parts, self.no_content())
     }
 
-    /// A compressing layer further out takes what tells no length for long, and would make a coding's empty content out of no content. So
-    /// the length is only left open where the client takes no coding.
     fn no_content<B: Body>(&self) -> ResponseBody<B> {
-        if self.may_be_coded { ResponseBody::layer(LayerBody::empty()) } else { ResponseBody::none() }
+        ResponseBody::without_content(self.may_be_coded)
     }
 }
 
-/// Whether the handler has said both how long the response may be kept and what it is known by. One pass is quicker than to look up two.
-#[inline]
-fn says_all(headers: &HeaderMap) -> bool {
-    let (mut kept, mut known) = (false, false);
-    for name in headers.keys() {
-        match *name {
-            header::CACHE_CONTROL => kept = true,
-            header::ETAG => known = true,
-            _ => {}
-        }
+impl Conditions {
+    /// Looks at the fields once more, so that nothing of them has to be handed over where there are no conditions.
+    #[inline(never)]
+    fn of<B>(request: &Request<B>, cutter: &Cutter) -> Option<Box<Self>> {
+        let asked = Asked::from_headers(request.headers());
+        // Only to GET does Range mean anything (§14.2).
+        let is_ranged = asked.ranged && *request.method() == Method::GET;
+        let wanted = if is_ranged { cutter.wanted(request.headers(), &asked) } else { None };
+        let conditional = asked.conditional || wanted.as_ref().is_some_and(Wanted::is_conditional);
+        let preconditions = conditional.then(|| Preconditions::from_headers(request.headers()));
+        (preconditions.is_some() || wanted.is_some()).then(|| Box::new(Self { preconditions, wanted }))
     }
-    kept && known
 }
 
 impl<B: Body> Holding<B> {
     fn boxed(plan: Plan, response: Response<B>, strength: Strength) -> Box<Self> {
         let (parts, body) = response.into_parts();
-        let hold = Hold::new(body, plan.config.max_buffered);
+        let hold = Hold::new(body, plan.tagger.limit);
         Box::new(Self { plan, parts, strength, hold })
     }
 
