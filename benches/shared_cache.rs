@@ -27,7 +27,7 @@ fn main() {
     memory();
 }
 
-/// 1 KiB that may be stored for a minute.
+/// 1 KiB that may be stored, whatever cookies the request had.
 fn content() -> impl Service<
     Request<Body>,
     Response = Response<Full<Bytes>>,
@@ -41,7 +41,7 @@ fn content() -> impl Service<
         let mut response = Response::new(Full::new(content.clone()));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
         headers.insert(ETAG, HeaderValue::from_static("\"v1\""));
         ready(Ok::<_, Infallible>(response))
     })

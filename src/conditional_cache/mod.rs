@@ -105,7 +105,6 @@
 //!
 //! `conditional-cache`. Files under URLs that change with their content are served by `Assets`, which has a guide of its own and the feature
 //! `conditional-cache-assets`.
-//!
 //! A cache of whole responses, shared by all who ask, is in the module `shared`, behind `conditional-cache-shared`.
 
 mod asked;

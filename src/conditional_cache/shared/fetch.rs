@@ -21,7 +21,8 @@ use super::{
     storability::Asked,
     store::{Store, Variant, Variants},
     terms::Terms,
-    validation, vary,
+    validation,
+    vary::{self, Vary},
 };
 use crate::core::Problem;
 
@@ -109,21 +110,28 @@ where
 
     /// One asks for all who want the same at the same time.
     async fn together(self, stored: Stored, why: Forward) -> Result<Response<SharedCacheBody<ResBody>>, S::Error> {
-        let now = self.shared.settings.clock.now();
-        let lead = match self.shared.flights.of::<Coming<ResBody>>().join(&self.key, now) {
-            Join::Lead(lead) => Some(lead),
-            Join::Pass => None,
-            Join::Shared(coming) => return self.follow(coming, stored, why).await,
-            Join::Wait(wait) => match wait.await {
-                Waited::Lead(lead) => Some(lead),
-                Waited::Alone => None,
-                Waited::Shared(coming) => return self.follow(coming, stored, why).await,
-            },
-        };
-        match lead {
-            Some(lead) => self.lead(lead, stored, why).await,
-            None => self.ask(stored, None, why).await,
+        let flights = self.shared.flights.of::<Coming<ResBody>>();
+        let mut key = self.key.clone();
+        // Once among all, and once among those for whom the first answer was not, since they want another variant.
+        for _ in 0..2 {
+            let coming = match flights.join(&key, self.shared.settings.clock.now()) {
+                Join::Lead(lead) => return self.lead(lead, stored, why).await,
+                Join::Pass => break,
+                Join::Shared(coming) => coming,
+                Join::Wait(wait) => match wait.await {
+                    Waited::Lead(lead) => return self.lead(lead, stored, why).await,
+                    Waited::Alone => break,
+                    Waited::Shared(coming) => coming,
+                },
+            };
+            if let Some(response) = self.shared_answer(&coming, why) {
+                return Ok(response);
+            }
+            let selecting =
+                Vary::of(&coming.head().headers).selecting(self.request.headers(), self.shared.settings.rules.likeness);
+            key = self.key.divided_by(selecting.parts());
         }
+        self.ask(stored, None, why).await
     }
 
     /// Looks once more before it asks: the last leader may have been done between the first look and the lead.
@@ -144,26 +152,14 @@ where
         self.ask(stored, Some(lead), why).await
     }
 
-    /// Takes what a leader shares, if it answers this request too.
-    async fn follow(
-        self,
-        coming: Coming<ResBody>,
-        stored: Stored,
-        why: Forward,
-    ) -> Result<Response<SharedCacheBody<ResBody>>, S::Error> {
-        match self.shared_answer(coming, why) {
-            Some(response) => Ok(response),
-            None => self.ask(stored, None, why).await,
-        }
-    }
-
-    fn shared_answer(&self, coming: Coming<ResBody>, why: Forward) -> Option<Response<SharedCacheBody<ResBody>>> {
+    /// What a leader shares, if it answers this request too.
+    fn shared_answer(&self, coming: &Coming<ResBody>, why: Forward) -> Option<Response<SharedCacheBody<ResBody>>> {
         let now = self.shared.settings.clock.now();
         let rules = &self.shared.settings.rules;
         let request = self.request.headers();
         let mut response = match coming {
             Coming::Stored(variant) => {
-                let selected = vary::select(std::slice::from_ref(&variant), request, rules.likeness)?;
+                let selected = vary::select(std::slice::from_ref(variant), request, rules.likeness)?;
                 let age = super::admission::terms_of(selected.head(), rules).age(now);
                 is_enough(selected, &self.inquiry, request, now)
                     .then(|| from_stored(selected, &self.inquiry, request, age, now))?
@@ -173,7 +169,7 @@ where
                     return None;
                 }
                 let body = SharedCacheBody::shared(fill.reader()?);
-                from_coming(&head, &self.inquiry, request, body, now)
+                from_coming(head, &self.inquiry, request, body, now)
             }
         };
         self.shared.counters.collapsed.add();

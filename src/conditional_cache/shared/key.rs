@@ -45,6 +45,15 @@ impl CacheKey {
         self.0.get(..self.0.len() - rest.len()).unwrap_or_default()
     }
 
+    /// The key for those alone whose requests select alike, by what they are told apart. No response is stored under it.
+    pub(super) fn divided_by<'a>(&self, selecting: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut key = self.0.to_vec();
+        let out = &mut |bytes: &[u8]| key.extend_from_slice(bytes);
+        part(out, b"vary");
+        selecting.into_iter().for_each(|bytes| part(out, bytes));
+        Self(key.into())
+    }
+
     /// Whether it holds more than the URL.
     pub(crate) fn is_divided(&self) -> bool {
         self.url().len() < self.0.len()

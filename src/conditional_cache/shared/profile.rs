@@ -16,6 +16,11 @@ use super::terms::Disconnected;
 /// | `no-store` of a request | its answer is not stored | its answer is not stored, and none is reused for it | as `Rfc9111` |
 /// | the inner service fails, and a stale response is there | used if `stale-if-error` allows it | the same | used if nothing forbids it ([§4.2.4](https://www.rfc-editor.org/rfc/rfc9111#section-4.2.4)) |
 /// | which requests are alike under `Vary` | lines are joined; the `Accept` fields without order, case and spaces | the same | spaces around commas never count; a response in the language that is liked best is taken |
+/// | a 304 names another entity tag than the one that was asked about | answers this request from what is stored, which is then forgotten ([§4.3.4](https://www.rfc-editor.org/rfc/rfc9111#section-4.3.4)) | the same | confirms what is stored |
+///
+/// The last row of `Eager` and its language go a step beyond the letter: the status alone says that the one tag in `If-None-Match` matched
+/// ([RFC 9110 §15.4.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5)), and an origin that negotiates by weight could send nothing that is
+/// liked better. Do without it where origins are careless with either.
 ///
 /// What a response says for itself is obeyed by all three.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -38,6 +38,15 @@ pub(super) enum Coming<B> {
     Filling { head: Arc<StoredHead>, fill: Fill<B> },
 }
 
+impl<B> Coming<B> {
+    pub(super) fn head(&self) -> &StoredHead {
+        match self {
+            Self::Stored(variant) => variant.head(),
+            Self::Filling { head, .. } => head,
+        }
+    }
+}
+
 impl<B> Clone for Coming<B> {
     fn clone(&self) -> Self {
         match self {

@@ -11,6 +11,7 @@ mod purging;
 #[cfg(feature = "full")]
 mod stack;
 mod stale;
+mod stores;
 mod writes;
 
 use std::{

@@ -87,6 +87,18 @@ fn fields_divide() {
 }
 
 #[test]
+fn what_selects_divides() {
+    let key = key(&KeyPolicy::new(), "/a", &[]).unwrap();
+    let of = |parts: &[&'static [u8]]| key.divided_by(parts.iter().copied());
+    let keys = [key.clone(), of(&[]), of(&[b""]), of(&[b"de"]), of(&[b"d", b"e"]), of(&[b"d", b"e", b""])];
+    for (number, one) in keys.iter().enumerate() {
+        assert!(keys[number + 1..].iter().all(|other| one != other), "{number}");
+        assert!(one.same_url(&key));
+    }
+    assert_eq!(of(&[b"de"]), of(&[b"de"]));
+}
+
+#[test]
 fn below_is_of_the_same_origin() {
     let policy = KeyPolicy::new();
     let of = |uri: &str| key(&policy, uri, &[]).unwrap();

@@ -83,6 +83,14 @@ impl Selecting {
         self.0.iter().map(|(name, value)| (name, value.as_deref()))
     }
 
+    /// Each name, whether the request had it, and its value, one after the other.
+    pub(in super::super) fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        self.iter().flat_map(|(name, value)| {
+            let presence: &[u8] = if value.is_some() { b"is" } else { b"" };
+            [name.as_str().as_bytes(), presence, value.unwrap_or_default()]
+        })
+    }
+
     /// Whether nothing selects: the response is for every request to its key.
     #[must_use]
     pub fn is_empty(&self) -> bool {
