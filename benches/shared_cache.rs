@@ -4,7 +4,11 @@
 
 mod support;
 
-use std::{convert::Infallible, fs, future::ready};
+use std::{
+    convert::Infallible,
+    fs,
+    future::{Ready, ready},
+};
 
 use bytes::Bytes;
 use criterion::Criterion;
@@ -27,15 +31,12 @@ fn main() {
     memory();
 }
 
+type Answer = Result<Response<Full<Bytes>>, Infallible>;
+
 /// 1 KiB that may be stored, whatever cookies the request had.
-fn content() -> impl Service<
-    Request<Body>,
-    Response = Response<Full<Bytes>>,
-    Error = Infallible,
-    Future = std::future::Ready<Result<Response<Full<Bytes>>, Infallible>>,
-> + Clone
-+ Send
-+ 'static {
+fn content()
+-> impl Service<Request<Body>, Response = Response<Full<Bytes>>, Error = Infallible, Future = Ready<Answer>> + Clone + Send + 'static
+{
     let content = Bytes::from(vec![b'x'; 1 << 10]);
     service_fn(move |_: Request<Body>| {
         let mut response = Response::new(Full::new(content.clone()));
