@@ -3,19 +3,20 @@
 use std::{
     fmt,
     future::Future,
-    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use http::{HeaderValue, Request, Response, StatusCode};
+use tokio::task::JoinHandle;
 
 use super::{
     rejection::{WsRejection, WsRejectionKind},
     socket::WsSocket,
 };
-use crate::core::LayerBody;
+use crate::core::{LayerBody, trace::in_current_span};
 
-pub(super) type Handler = Box<dyn FnOnce(WsSocket) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+/// Starts the task of a handler.
+pub(super) type Handler = Box<dyn FnOnce(WsSocket) -> JoinHandle<()> + Send>;
 
 /// A validated opening handshake, waiting for the handler's decision.
 ///
@@ -44,7 +45,8 @@ impl WsHandshake {
     /// [`NoHandshake`](WsRejectionKind::NoHandshake) if the request is none, or did not come through a
     /// [`WsUpgradeLayer`](super::WsUpgradeLayer).
     pub fn from_request<B>(request: &mut Request<B>) -> Result<Self, WsRejection> {
-        request.extensions_mut().remove().ok_or(WsRejectionKind::NoHandshake.into())
+        let version = request.version();
+        request.extensions_mut().remove().ok_or(WsRejectionKind::NoHandshake.over(version))
     }
 
     /// The subprotocol that will be agreed on when the handshake is accepted.
@@ -63,7 +65,8 @@ impl WsHandshake {
         F: FnOnce(WsSocket) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        WsAccept(Box::new(move |socket| Box::pin(async move { handler(socket).await })))
+        // In an async block, so that a panic, be it of the function or of its future, drops the socket while it unwinds.
+        WsAccept(Box::new(move |socket| tokio::spawn(in_current_span(async move { handler(socket).await }))))
     }
 }
 
