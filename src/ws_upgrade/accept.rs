@@ -3,7 +3,7 @@
 use std::{
     fmt,
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -36,6 +36,7 @@ pub(super) type Handler = Box<dyn FnOnce(WsSocket) -> JoinHandle<()> + Send>;
 #[derive(Clone, Debug)]
 pub struct WsHandshake {
     pub(super) subprotocol: Option<HeaderValue>,
+    pub(super) acceptance: Acceptance,
 }
 
 impl WsHandshake {
@@ -66,17 +67,21 @@ impl WsHandshake {
         Fut: Future<Output = ()> + Send + 'static,
     {
         // In an async block, so that a panic, be it of the function or of its future, drops the socket while it unwinds.
-        WsAccept(Box::new(move |socket| tokio::spawn(in_current_span(async move { handler(socket).await }))))
+        let handler: Handler = Box::new(move |socket| tokio::spawn(in_current_span(async move { handler(socket).await })));
+        WsAccept { handler, acceptance: self.acceptance }
     }
 }
 
 /// The decision to open the socket: an axum response, or one elsewhere by [`into_http_response`](Self::into_http_response).
 #[must_use = "the handshake is accepted by the response that this becomes"]
-pub struct WsAccept(Handler);
+pub struct WsAccept {
+    handler: Handler,
+    acceptance: Acceptance,
+}
 
 impl WsAccept {
-    /// The response that makes the layer complete the handshake: 101 without the fields of one, and the handler in its
-    /// extensions. More headers, a cookie say, may be added to it.
+    /// The response that makes the layer complete the handshake: 101 without the fields of one. More headers, a cookie say, may be
+    /// added to it.
     ///
     /// Without the layer around it is no valid answer and no client takes it for one. A service whose body is of another type
     /// turns it over with `.map(|_| ...)`; the layer sends no body with a 101 in any case.
@@ -84,7 +89,7 @@ impl WsAccept {
     pub fn into_http_response<B>(self) -> Response<LayerBody<B>> {
         let mut response = Response::new(LayerBody::empty());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        response.extensions_mut().insert(Acceptance(Arc::new(Mutex::new(Some(self.0)))));
+        self.acceptance.give(self.handler);
         response
     }
 }
@@ -95,12 +100,28 @@ impl fmt::Debug for WsAccept {
     }
 }
 
-/// The handler on its way to the layer. Extensions must be `Clone`; whoever takes it first has it.
-#[derive(Clone)]
+/// The handler on its way to the layer, which waits for it at the other end.
+#[derive(Clone, Default)]
 pub(super) struct Acceptance(Arc<Mutex<Option<Handler>>>);
 
 impl Acceptance {
+    fn handler(&self) -> MutexGuard<'_, Option<Handler>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn give(&self, handler: Handler) {
+        let replaced = self.handler().replace(handler);
+        drop(replaced);
+    }
+
+    /// The handler, if the handshake was accepted by a response.
     pub(super) fn take(&self) -> Option<Handler> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.handler().take()
+    }
+}
+
+impl fmt::Debug for Acceptance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acceptance").finish_non_exhaustive()
     }
 }

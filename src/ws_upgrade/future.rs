@@ -41,6 +41,7 @@ pin_project! {
 #[derive(Debug)]
 pub(super) struct Opening {
     pub(super) answer: Answer,
+    pub(super) acceptance: Acceptance,
     pub(super) session: Session,
 }
 
@@ -101,13 +102,11 @@ fn reject<B, E>(rejection: &WsRejection) -> Poll<Result<Response<LayerBody<B>>, 
 
 impl Opening {
     /// Opens the socket if the inner service's answer is an acceptance that nothing has overruled; else lets the answer pass.
-    fn answer<B>(self, mut response: Response<B>) -> Response<LayerBody<B>> {
-        let Some(acceptance) = response.extensions_mut().remove::<Acceptance>() else {
-            return response.map(LayerBody::inner);
-        };
-        match acceptance.take() {
+    fn answer<B>(self, response: Response<B>) -> Response<LayerBody<B>> {
+        match self.acceptance.take() {
+            None => response.map(LayerBody::inner),
             Some(handler) if response.status() == StatusCode::SWITCHING_PROTOCOLS => self.switch(handler, response),
-            _ => {
+            Some(_) => {
                 event!(WARN, "websocket acceptance was overruled on its way to the layer", status = response.status());
                 response.map(LayerBody::inner)
             }
@@ -115,7 +114,7 @@ impl Opening {
     }
 
     fn switch<B>(self, handler: Handler, response: Response<B>) -> Response<LayerBody<B>> {
-        let Self { answer, mut session } = self;
+        let Self { answer, mut session, .. } = self;
         let extensions = session.deflate.as_ref().and_then(Negotiated::header_value);
         let (mut parts, _) = response.into_parts();
         // Who was verified beneath this layer is known only now.

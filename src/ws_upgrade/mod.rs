@@ -110,7 +110,7 @@
 //! # Ordering
 //! Innermost, on the routes that have sockets. `TokenAuth` around it refuses before the upgrade; where it stands beneath, its
 //! principal is taken from the response. `ErrorMapping` around it renders the refusals. What stands between the layer and the
-//! handler sees a 101 without fields and must let its extensions pass.
+//! handler sees a 101 without fields and must let it pass.
 //!
 //! # Feature
 //! `ws-upgrade`; with `axum` also the extractor. `ws-upgrade-http2` for extended CONNECT, `ws-upgrade-json` for [`TypedSocket`]s of JSON,

@@ -8,7 +8,7 @@ use hyper::upgrade::OnUpgrade;
 use tower_service::Service;
 
 use super::{
-    accept::WsHandshake,
+    accept::{Acceptance, WsHandshake},
     config::Config,
     future::{Opening, ResponseFuture},
     handshake::{Decision, Head, decide, may_be_handshake},
@@ -63,7 +63,8 @@ impl<S> WsUpgrade<S> {
         match open(&self.config, &request) {
             Ok(None) => ResponseFuture::pass(self.inner.call(request)),
             Ok(Some(opening)) => {
-                request.extensions_mut().insert(WsHandshake { subprotocol: opening.session.subprotocol.clone() });
+                let subprotocol = opening.session.subprotocol.clone();
+                request.extensions_mut().insert(WsHandshake { subprotocol, acceptance: opening.acceptance.clone() });
                 ResponseFuture::open(self.inner.call(request), opening)
             }
             Err(kind) => {
@@ -106,6 +107,7 @@ fn open<B>(config: &Arc<Config>, request: &Request<B>) -> Result<Option<Box<Open
     };
     Ok(Some(Box::new(Opening {
         answer: handshake.answer().ok_or(WsRejectionKind::Key)?,
+        acceptance: Acceptance::default(),
         session: Session {
             on_upgrade,
             config: Arc::clone(config),
