@@ -105,6 +105,7 @@
 //!
 //! `conditional-cache`. Files under URLs that change with their content are served by `Assets`, which has a guide of its own and the feature
 //! `conditional-cache-assets`.
+//! A cache of whole responses, shared by all who ask, is in the module `shared`, behind `conditional-cache-shared`.
 
 mod asked;
 #[cfg(feature = "conditional-cache-assets")]
@@ -127,6 +128,9 @@ mod service;
 mod tagging;
 mod validators;
 mod version;
+
+#[cfg(feature = "conditional-cache-shared")]
+pub mod shared;
 
 #[cfg(feature = "conditional-cache-assets")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conditional-cache-assets")))]

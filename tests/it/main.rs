@@ -14,6 +14,8 @@ mod conditional_cache;
 mod error_mapping;
 #[cfg(feature = "lazy-images")]
 mod lazy_images;
+#[cfg(feature = "conditional-cache-shared")]
+mod shared_cache;
 #[cfg(feature = "token-auth")]
 mod token_auth;
 #[cfg(feature = "ws-upgrade")]

@@ -1,0 +1,141 @@
+//! A streaming reverse proxy with donjon's layers around it:
+//! `cargo run --example gateway --features full -- --listen 127.0.0.1:8080 --upstream http://127.0.0.1:3000`.
+//!
+//! | room | what it does |
+//! |---|---|
+//! | `main` | the stack: which layer stands around what |
+//! | `server` | the connections of clients, and how long each may keep us waiting |
+//! | `admit` | one form for every request target, and what is not let in |
+//! | `upstreams` | retries and the circuit breaker around that |
+//! | `proxy` | asking the upstream: streaming, timeouts, failures as errors |
+//! | `message` | rewriting a request on its way there and a response on its way back |
+//! | `hop_by_hop`, `via`, `forwarded`, `max_forwards`, `upstream` | the fields and rules of that, one by one |
+//! | `expectation`, `interim` | `100-continue` and other interim responses, from end to end |
+//! | `tunnel` | WebSockets |
+//! | `patience`, `stall` | how long anybody may be silent, or deaf |
+
+mod admit;
+mod expectation;
+mod forwarded;
+mod hop_by_hop;
+mod interim;
+mod max_forwards;
+mod message;
+mod options;
+mod patience;
+mod proxy;
+mod server;
+mod stall;
+mod tunnel;
+mod upstream;
+mod upstreams;
+mod via;
+
+use std::{
+    env,
+    error::Error,
+    io::{self, IsTerminal as _, Write as _},
+    process::ExitCode,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use donjon::{
+    conditional_cache::shared::{CacheStatus, SharedCacheLayer},
+    error_mapping::{ErrorMappingLayer, ProxyStatus, Role, UpstreamProxyStatus},
+};
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use tokio::{net::TcpListener, sync::oneshot};
+use tower::{BoxError, Service, ServiceBuilder, filter::FilterLayer};
+
+use crate::{options::Options, proxy::Proxy, tunnel::Tunnels, upstreams::Upstreams, via::Pseudonym};
+
+/// What the gateway calls itself in `Proxy-Status`.
+const NAME: &str = "donjon";
+/// How long open requests and WebSockets are given when the gateway stops.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = match Options::parse(env::args().skip(1)) {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
+    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
+    match serve(&options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gateway: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
+    let tunnels = Tunnels::new(options.tunnels);
+    let us = Pseudonym::new(rand::random());
+    let upstreams = Upstreams::new(Proxy::new(options, us.clone(), tunnels.clone()));
+    // What the upstream says of itself passes, with what we have seen of it.
+    let proxy_status = ProxyStatus::new(NAME)?.upstream(UpstreamProxyStatus::Extend);
+    let gate = ServiceBuilder::new()
+        .layer(ErrorMappingLayer::new().role(Role::Gateway).proxy_status(proxy_status))
+        .layer(FilterLayer::new(move |request: Request<Incoming>| admit::admit(request, &us)));
+    match options.profile {
+        None => listen(options, gate.service(upstreams), &tunnels).await,
+        Some(profile) => {
+            let cache = SharedCacheLayer::new().profile(profile).cache_status(CacheStatus::Detailed);
+            listen(options, gate.layer(cache).service(upstreams), &tunnels).await
+        }
+    }
+}
+
+async fn listen<S, B>(options: &Options, app: S, tunnels: &Tunnels) -> Result<(), Box<dyn Error>>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send> + Clone + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let listener =
+        TcpListener::bind(&options.listen).await.map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
+    // Nobody has to read it.
+    let _ = writeln!(io::stdout(), "The gateway is at http://{}", listener.local_addr()?);
+
+    let (stopping, stopped) = oneshot::channel::<()>();
+    let farewell = async {
+        server::serve(listener, app, options.patience, async { drop(stopped.await) }).await;
+        tunnels.ended().await;
+    };
+    let deadline = async {
+        told_to_stop().await;
+        drop(stopping);
+        tokio::time::sleep(FAREWELL).await;
+    };
+    tokio::select! {
+        () = farewell => {}
+        () = deadline => {}
+    }
+    Ok(())
+}
+
+/// Ctrl-C, or the signal with which a supervisor stops a program.
+async fn told_to_stop() {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending::<()>().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupted => {}
+        () = terminated => {}
+    }
+}

@@ -1,0 +1,214 @@
+//! `Cache-Status`, [RFC 9211](https://www.rfc-editor.org/rfc/rfc9211): what the cache did with a request.
+
+use std::fmt;
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use super::{reuse::Reason, storability::NotStored};
+use crate::core::trace::event;
+
+const NAME: HeaderName = HeaderName::from_static("cache-status");
+
+/// How much responses tell of what the cache did, in [RFC 9211](https://www.rfc-editor.org/rfc/rfc9211)'s `Cache-Status`.
+///
+/// It helps whoever runs the service, and whoever probes it
+/// ([RFC 9211 §6](https://www.rfc-editor.org/rfc/rfc9211#section-6)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CacheStatus {
+    /// Nothing.
+    #[default]
+    Off,
+    /// Whether it was a hit, and if not, why the request was forwarded.
+    On,
+    /// Also for how long it stays fresh, and why a response was not stored.
+    Detailed,
+}
+
+/// What the cache did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Handling {
+    /// Answered from what was stored, with this many seconds of freshness left.
+    Hit {
+        ttl: i64,
+        detail: Option<&'static str>,
+    },
+    Forwarded {
+        why: Forward,
+        status: Option<StatusCode>,
+        outcome: Outcome,
+        collapsed: Collapsed,
+    },
+    /// Neither: the client wanted a stored response or none.
+    Nothing,
+}
+
+/// Why a request was forwarded ([RFC 9211 §2.2](https://www.rfc-editor.org/rfc/rfc9211#section-2.2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Forward {
+    /// It is none that a cache answers.
+    Bypass,
+    Method,
+    UriMiss,
+    VaryMiss,
+    Request,
+    Stale,
+    Partial,
+}
+
+/// What became of the response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Stored {
+        ttl: i64,
+    },
+    Refused(NotStored),
+    /// It was never to be stored, or confirmed what is.
+    Passed,
+}
+
+/// Whether the answer is that to another request, made at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Collapsed {
+    No,
+    Yes,
+}
+
+impl Forward {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Bypass => "bypass",
+            Self::Method => "method",
+            Self::UriMiss => "uri-miss",
+            Self::VaryMiss => "vary-miss",
+            Self::Request => "request",
+            Self::Stale => "stale",
+            Self::Partial => "partial",
+        }
+    }
+}
+
+impl From<Reason> for Forward {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Stale => Self::Stale,
+            Reason::Request => Self::Request,
+        }
+    }
+}
+
+/// Adds the member of this cache behind those of the caches nearer to the origin, and tells the operator.
+pub(super) fn write(headers: &mut HeaderMap, setting: CacheStatus, handling: Handling) {
+    event!(DEBUG, "shared cache", did = Member(CacheStatus::Detailed, handling));
+    let value = match (setting, handling) {
+        (CacheStatus::Off, _) => return,
+        (CacheStatus::On, Handling::Hit { .. }) => HeaderValue::from_static("donjon; hit"),
+        // Tokens and numbers are always a field value.
+        _ => HeaderValue::try_from(Member(setting, handling).to_string()).unwrap_or(HeaderValue::from_static("donjon")),
+    };
+    headers.append(NAME, value);
+}
+
+/// What the cache did, as a member of the list.
+struct Member(CacheStatus, Handling);
+
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let detailed = self.0 == CacheStatus::Detailed;
+        f.write_str("donjon")?;
+        match self.1 {
+            Handling::Hit { ttl, detail } => {
+                f.write_str("; hit")?;
+                if detailed {
+                    write!(f, "; ttl={ttl}")?;
+                }
+                match detail.filter(|_| detailed) {
+                    Some(detail) => write!(f, "; detail={detail}"),
+                    None => Ok(()),
+                }
+            }
+            Handling::Forwarded { why, status, outcome, collapsed } => {
+                write!(f, "; fwd={}", why.as_str())?;
+                if let Some(status) = status {
+                    write!(f, "; fwd-status={}", status.as_u16())?;
+                }
+                match outcome {
+                    Outcome::Stored { ttl } if detailed => write!(f, "; stored; ttl={ttl}")?,
+                    Outcome::Stored { .. } => f.write_str("; stored")?,
+                    Outcome::Refused(reason) if detailed => write!(f, "; detail={reason}")?,
+                    Outcome::Refused(_) | Outcome::Passed => {}
+                }
+                f.write_str(if collapsed == Collapsed::Yes { "; collapsed" } else { "" })
+            }
+            Handling::Nothing => f.write_str("; detail=only-if-cached"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members() {
+        let forwarded = |why, status: Option<u16>, outcome, collapsed| Handling::Forwarded {
+            why,
+            status: status.map(|status| StatusCode::from_u16(status).unwrap()),
+            outcome,
+            collapsed,
+        };
+        let hit = Handling::Hit { ttl: 30, detail: None };
+        let stale = Handling::Hit { ttl: -5, detail: Some("stale-if-error") };
+        let stored = forwarded(Forward::UriMiss, Some(200), Outcome::Stored { ttl: 60 }, Collapsed::No);
+        let refused = forwarded(Forward::VaryMiss, Some(200), Outcome::Refused(NotStored::SetCookie), Collapsed::No);
+        let validated = forwarded(Forward::Stale, Some(304), Outcome::Passed, Collapsed::Yes);
+        let passed = forwarded(Forward::Method, None, Outcome::Passed, Collapsed::No);
+        for (name, setting, handling, expected) in [
+            ("nothing is told", CacheStatus::Off, hit, None),
+            ("a hit", CacheStatus::On, hit, Some("donjon; hit")),
+            ("a hit in detail", CacheStatus::Detailed, hit, Some("donjon; hit; ttl=30")),
+            ("a stale hit", CacheStatus::On, stale, Some("donjon; hit")),
+            ("a stale hit in detail", CacheStatus::Detailed, stale, Some("donjon; hit; ttl=-5; detail=stale-if-error")),
+            ("a miss", CacheStatus::On, stored, Some("donjon; fwd=uri-miss; fwd-status=200; stored")),
+            ("a miss in detail", CacheStatus::Detailed, stored, Some("donjon; fwd=uri-miss; fwd-status=200; stored; ttl=60")),
+            ("refused", CacheStatus::On, refused, Some("donjon; fwd=vary-miss; fwd-status=200")),
+            (
+                "refused in detail",
+                CacheStatus::Detailed,
+                refused,
+                Some("donjon; fwd=vary-miss; fwd-status=200; detail=set-cookie"),
+            ),
+            ("validated with another", CacheStatus::On, validated, Some("donjon; fwd=stale; fwd-status=304; collapsed")),
+            ("passed", CacheStatus::On, passed, Some("donjon; fwd=method")),
+            ("nothing stored", CacheStatus::On, Handling::Nothing, Some("donjon; detail=only-if-cached")),
+        ] {
+            let mut headers = HeaderMap::new();
+            write(&mut headers, setting, handling);
+            assert_eq!(headers.get(NAME).map(|value| value.to_str().unwrap()), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn caches_nearer_to_the_origin_come_first() {
+        let mut headers = HeaderMap::new();
+        headers.insert(NAME, HeaderValue::from_static("origin; hit"));
+        write(&mut headers, CacheStatus::On, Handling::Hit { ttl: 0, detail: None });
+        assert_eq!(headers.get_all(NAME).iter().collect::<Vec<_>>(), ["origin; hit", "donjon; hit"]);
+    }
+
+    /// Every member is a list member by the strict grammar.
+    #[test]
+    fn what_is_told_is_a_structured_field() {
+        for reason in [NotStored::NoStore, NotStored::RequestContent, NotStored::VaryAny] {
+            let handling = Handling::Forwarded {
+                why: Forward::Bypass,
+                status: Some(StatusCode::OK),
+                outcome: Outcome::Refused(reason),
+                collapsed: Collapsed::Yes,
+            };
+            let text = Member(CacheStatus::Detailed, handling).to_string();
+            let read = super::super::structured::list(text.as_bytes());
+            assert_eq!(read, Some(vec![super::super::structured::Item::Token("donjon")]), "{text}");
+        }
+    }
+}

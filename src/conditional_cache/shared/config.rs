@@ -1,0 +1,90 @@
+use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use super::{
+    cache_status::CacheStatus,
+    collapse::Collapse,
+    counters::Counters,
+    key::{CacheKey, KeyPolicy},
+    profile::Rules,
+};
+use crate::core::SharedClock;
+
+/// What the layer, its services and their futures share.
+#[derive(Debug)]
+pub(super) struct Shared<St> {
+    pub(super) store: St,
+    pub(super) settings: Settings,
+    pub(super) counters: Counters,
+    pub(super) flights: Flights,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) rules: Rules,
+    pub(super) keys: KeyPolicy,
+    pub(super) partition: Partition,
+    pub(super) status: CacheStatus,
+    pub(super) clock: SharedClock,
+    pub(super) largest: u64,
+}
+
+/// Whether callers share what is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Partition {
+    /// All share; what belongs to one caller is not stored.
+    #[default]
+    Shared,
+    /// Each [`Principal`](crate::Principal), told by issuer and subject, has a store of its own, in which `private` responses are kept as well.
+    /// Callers without one share, as above.
+    ByPrincipal,
+}
+
+/// Who asks for what at the moment, for each type of what is shared: one layer may stand before services of several body types, and its own
+/// type should name none of them.
+#[derive(Default)]
+pub(super) struct Flights(Mutex<HashMap<TypeId, Box<dyn Group>>>);
+
+impl Flights {
+    pub(super) fn of<T: Clone + Send + 'static>(&self) -> Collapse<T> {
+        let mut groups = self.groups();
+        let group = groups.entry(TypeId::of::<T>()).or_insert_with(|| Box::new(Collapse::<T>::new()));
+        // What is under the name of a type is of that type.
+        group.as_any().downcast_ref().cloned().unwrap_or_else(Collapse::new)
+    }
+
+    /// Who comes from now on does not join what began before a write.
+    pub(super) fn forget(&self, url: &CacheKey) {
+        self.groups().values().for_each(|group| group.forget(url));
+    }
+
+    fn groups(&self) -> MutexGuard<'_, HashMap<TypeId, Box<dyn Group>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+trait Group: Send + Sync {
+    fn as_any(&self) -> &dyn Any;
+    fn forget(&self, url: &CacheKey);
+}
+
+impl<T: Clone + Send + 'static> Group for Collapse<T> {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn forget(&self, url: &CacheKey) {
+        Self::forget(self, url);
+    }
+}
+
+impl fmt::Debug for Flights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Flights")
+    }
+}

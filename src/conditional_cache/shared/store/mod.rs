@@ -1,0 +1,21 @@
+//! What is stored, and where ([RFC 9111 §2](https://www.rfc-editor.org/rfc/rfc9111#section-2)).
+
+mod body;
+mod contract;
+mod head;
+mod index;
+mod log;
+mod memory;
+mod purge;
+mod tag;
+mod variants;
+
+pub use self::{
+    body::StoredBody,
+    contract::{Kept, Store},
+    head::{Selecting, StoredHead},
+    memory::{MemoryStore, StoreStats},
+    purge::{Purge, PurgeMode},
+    tag::Tags,
+    variants::{Variant, Variants},
+};

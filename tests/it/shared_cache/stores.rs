@@ -1,0 +1,118 @@
+//! Stores that have to be waited for, and stores that are down.
+
+use std::{convert::Infallible, fmt};
+
+use bytes::Bytes;
+use donjon::conditional_cache::shared::{
+    CacheKey, Kept, MemoryStore, Purge, SharedCacheLayer, Store, StoredHead, Variant, Variants,
+};
+use http::{Request, Response};
+use http_body_util::{Empty, Full};
+use tower::{Layer as _, ServiceExt as _, service_fn};
+
+use super::request;
+use crate::support::whole;
+
+/// A store over a network: nothing of it can be told without waiting, and heads are read back as plain fields.
+#[derive(Clone, Debug)]
+struct Remote(MemoryStore);
+
+impl Store for Remote {
+    type Error = Infallible;
+
+    async fn get(&self, key: &CacheKey) -> Result<Variants, Infallible> {
+        tokio::task::yield_now().await;
+        let variants = self.0.get(key).await?;
+        let read_back = |variant: &Variant| {
+            let head = variant.head();
+            let mut plain = StoredHead::new(head.status, head.request_time, head.response_time);
+            plain.headers = head.headers.clone();
+            plain.selecting = head.selecting.clone();
+            variant.clone().with_head(plain)
+        };
+        Ok(variants.as_slice().iter().map(read_back).collect())
+    }
+
+    async fn put(&self, key: &CacheKey, variant: Variant) -> Result<Kept, Infallible> {
+        tokio::task::yield_now().await;
+        self.0.put(key, variant).await
+    }
+
+    async fn touch(&self, key: &CacheKey, head: StoredHead) -> Result<(), Infallible> {
+        tokio::task::yield_now().await;
+        self.0.touch(key, head).await
+    }
+
+    async fn purge(&self, purge: &Purge) -> Result<usize, Infallible> {
+        tokio::task::yield_now().await;
+        self.0.purge(purge).await
+    }
+}
+
+/// A store that is down.
+#[derive(Clone, Debug)]
+struct Gone;
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("gone")
+    }
+}
+
+impl std::error::Error for Gone {}
+
+impl Store for Gone {
+    type Error = Self;
+
+    async fn get(&self, _: &CacheKey) -> Result<Variants, Self> {
+        Err(Self)
+    }
+
+    async fn put(&self, _: &CacheKey, _: Variant) -> Result<Kept, Self> {
+        Err(Self)
+    }
+
+    async fn touch(&self, _: &CacheKey, _: StoredHead) -> Result<(), Self> {
+        Err(Self)
+    }
+
+    async fn purge(&self, _: &Purge) -> Result<usize, Self> {
+        Err(Self)
+    }
+}
+
+async fn hello(_: Request<Empty<Bytes>>) -> Result<Response<Full<Bytes>>, Infallible> {
+    Ok(Response::builder().header("cache-control", "max-age=60").header("etag", "\"a\"").body("hello".into()).unwrap())
+}
+
+async fn answers<St: Store>(layer: &SharedCacheLayer<St>, method: &str) {
+    let answer = layer.layer(service_fn(hello)).oneshot(request(method, "http://site.example/a", &[])).await.unwrap();
+    assert_eq!(whole(answer).await.1, "hello");
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_waited_for_answers_all_the_same() {
+    let layer = SharedCacheLayer::with_store(Remote(MemoryStore::new(1024 * 1024)));
+    answers(&layer, "GET").await;
+    answers(&layer, "GET").await;
+    assert_eq!((layer.counters().hits, layer.counters().misses), (1, 1));
+    // A write is not answered before what it changes is forgotten.
+    answers(&layer, "POST").await;
+    answers(&layer, "GET").await;
+    assert_eq!((layer.counters().hits, layer.counters().misses), (1, 2));
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_is_passed_by() {
+    let layer = SharedCacheLayer::with_store(Gone);
+    for method in ["GET", "GET", "POST"] {
+        answers(&layer, method).await;
+    }
+    let counters = layer.counters();
+    assert_eq!((counters.hits, counters.misses, counters.stored), (0, 2, 0));
+    // Each GET was to be looked up and then stored; the write, to be forgotten.
+    assert_eq!(counters.store_errors, 5);
+}
