@@ -210,6 +210,7 @@ mod tests {
             ("over a line that goes on", "a{b:url(\"x\\\n.png\")}", &["x.png"]),
             ("a string that a newline breaks", "a{b:\"x\n;c:url(y.png)}", &["y.png"]),
             ("malformed", "a{b:url(x y.png);c:url(z.png)}", &["z.png"]),
+            ("malformed, an escape where it must end", r"a{b:url(x \);c:url(y.png);d:url(z.png)}", &["z.png"]),
             ("malformed by a quote", "a{b:url(x'y.png);c:url(z.png)}", &["z.png"]),
             ("never closed", "a{b:url(x.png", &[]),
             ("a string never closed", "@import \"x.css", &[]),
@@ -277,6 +278,13 @@ mod tests {
         out
     }
 
+    /// Whether a malformed URL has a backslash after white space. It escapes what follows it, for the remnants begin with it (§4.3.6,
+    /// §4.3.14); cssparser takes it away before them, so that an escaped parenthesis ends them.
+    fn is_beyond_the_other_reader(css: &str) -> bool {
+        let malformed = Tokens::of(css).filter(|(token, _)| *token == Token::Other).map(|(_, range)| &css[range]);
+        malformed.into_iter().any(|text| text.contains('(') && [" \\", "\n\\", "\x0c\\"].iter().any(|place| text.contains(place)))
+    }
+
     /// The same by our tokenizer.
     fn tokens_of_ours(css: &str) -> Vec<(bool, String)> {
         let tokens = Tokens::of(css).filter_map(|(token, _)| match token {
@@ -301,6 +309,9 @@ mod tests {
         ) {
             let mut css = parts.concat();
             css.push_str("\n*/\n\"'\n)\n'\n)");
+            if is_beyond_the_other_reader(&css) {
+                return Ok(());
+            }
             let ours = tokens_of_ours(&css);
             let theirs = tokens_of_another_reader(&css);
             // Theirs also knows what only the end of the input ends.
