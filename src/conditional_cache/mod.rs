@@ -83,8 +83,8 @@
 //! A rule never makes an answer public that is meant for one reader: one to a request with `Authorization`, one with a
 //! [`Principal`](crate::Principal) beside it, one that sets a cookie. Such answers become `private`, and vary by `Authorization` and
 //! `Cookie` where they may be reused without asking. Errors are `no-store`. A path that a router and a cache might read differently
-//! fits no rule. What the layer cannot see it cannot protect: a handler that tells readers apart by other means, such as a
-//! session cookie of its own or a client's address, must say `private` itself.
+//! fits no rule. What the layer cannot see it cannot protect: a handler that tells readers apart by other means, such as a session cookie
+//! of its own or a client's address, must say `private` itself, and a layer that sets cookies belongs within this one.
 //!
 //! A part is cut out of what the handler makes, so a range at the end costs the handler all that comes before, and no client has to take it
 //! at the speed at which it is made. Where content is long and dear, the handler should seek by [`ByteRanges`] itself or say
