@@ -9,7 +9,14 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::{chain::Chain, guard::guard, upstream::BoxError};
+use super::{
+    cause::{Cause, Role},
+    chain::Chain,
+    config::Config,
+    guard::guard,
+    upstream::BoxError,
+    walk::{Place, cause_of},
+};
 use crate::{LayerBody, core::trace::event};
 
 pin_project! {
@@ -20,17 +27,18 @@ pin_project! {
     pub struct ResponseBody<B> {
         #[pin]
         body: LayerBody<B>,
+        config: Config,
     }
 }
 
 impl<B> ResponseBody<B> {
     #[inline]
-    pub(super) fn inner(body: B) -> Self {
-        Self { body: LayerBody::inner(body) }
+    pub(super) fn inner(body: B, config: Config) -> Self {
+        Self { body: LayerBody::inner(body), config }
     }
 
     pub(super) fn full(bytes: impl Into<Bytes>) -> Self {
-        Self { body: LayerBody::full(bytes) }
+        Self { body: LayerBody::full(bytes), config: Config::default() }
     }
 }
 
@@ -42,9 +50,12 @@ where
     type Error = BodyError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, BodyError>>> {
-        let mut body = self.project().body;
+        let this = self.project();
+        let mut body = this.body;
         match guard(|| body.as_mut().poll_frame(cx)) {
-            Ok(polled) => Poll::Ready(ready!(polled).map(|frame| frame.map_err(BodyError::failed))),
+            Ok(polled) => {
+                Poll::Ready(ready!(polled).map(|frame| frame.map_err(|error| BodyError::failed(error, this.config.role))))
+            }
             Err(_panicked) => {
                 // What has panicked is not polled again; dropping it may panic once more.
                 let _ = guard(|| body.set(LayerBody::empty()));
@@ -68,27 +79,46 @@ impl<B> fmt::Debug for ResponseBody<B> {
     }
 }
 
+/// An upstream that breaks off is a warning; what breaks here an error.
+fn tell(cause: Cause, error: &(dyn Error + 'static)) {
+    match cause.is_upstreams() {
+        true => event!(WARN, "the body of a response failed", cause = cause, error = Chain(error)),
+        false => event!(ERROR, "the body of a response failed", cause = cause, error = Chain(error)),
+    }
+}
+
 /// The body of a response failed after its head was sent.
 ///
 /// The error of the inner body is the [`source`](Error::source); this type's own texts do not repeat it.
 pub struct BodyError(Kind);
 
 enum Kind {
-    Failed(BoxError),
+    Failed(BoxError, Cause),
     Panicked,
 }
 
 impl BodyError {
     #[cold]
-    fn failed(error: impl Into<BoxError>) -> Self {
+    fn failed(error: impl Into<BoxError>, role: Role) -> Self {
         let Ok(error) = guard(|| error.into()) else { return Self(Kind::Panicked) };
         match error.downcast::<Self>() {
             // Of a stack of these layers the innermost has told it.
             Ok(told) => *told,
             Err(error) => {
-                let _ = guard(|| event!(ERROR, "the body of a response failed", error = Chain(&*error)));
-                Self(Kind::Failed(error))
+                let place = if role == Role::Gateway { Place::Relayed } else { Place::Here };
+                let cause = guard(|| cause_of(&*error, place)).unwrap_or(Cause::Panic);
+                let _ = guard(|| tell(cause, &*error));
+                Self(Kind::Failed(error, cause))
             }
+        }
+    }
+
+    /// What cut the message. The status was sent before it was known.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        match self.0 {
+            Kind::Failed(_, cause) => cause,
+            Kind::Panicked => Cause::Panic,
         }
     }
 
@@ -108,7 +138,7 @@ impl fmt::Debug for BodyError {
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            Kind::Failed(_) => "the response body failed",
+            Kind::Failed(..) => "the response body failed",
             Kind::Panicked => "the response body panicked",
         })
     }
@@ -117,7 +147,7 @@ impl fmt::Display for BodyError {
 impl Error for BodyError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
-            Kind::Failed(error) => Some(&**error),
+            Kind::Failed(error, _) => Some(&**error),
             Kind::Panicked => None,
         }
     }

@@ -23,13 +23,15 @@ pub enum Role {
 /// |---|---|---|
 /// | [`Internal`](Self::Internal), [`Panic`](Self::Panic) | 500 | never |
 /// | [`ContentTooLarge`](Self::ContentTooLarge) | 413 | never |
+/// | [`RequestTimedOut`](Self::RequestTimedOut) | 408 | idempotent only |
 /// | [`Overloaded`](Self::Overloaded) | 503 | safe |
 /// | [`Unavailable`](Self::Unavailable) | 503 | idempotent only |
 /// | [`TimedOut`](Self::TimedOut) | origin 503, gateway 504 | idempotent only |
-/// | [`ConnectionRefused`](Self::ConnectionRefused), [`ConnectionFailed`](Self::ConnectionFailed) | 502 | gateway safe, origin idempotent only |
-/// | [`ConnectionTimedOut`](Self::ConnectionTimedOut) | 504 | gateway safe, origin idempotent only |
+/// | [`DestinationUnavailable`](Self::DestinationUnavailable) | 503 | gateway safe, origin idempotent only |
+/// | [`ConnectionRefused`](Self::ConnectionRefused), [`DnsError`](Self::DnsError), [`DestinationUnroutable`](Self::DestinationUnroutable), [`ConnectionFailed`](Self::ConnectionFailed) | 502 | gateway safe, origin idempotent only |
+/// | [`DnsTimedOut`](Self::DnsTimedOut), [`ConnectionTimedOut`](Self::ConnectionTimedOut) | 504 | gateway safe, origin idempotent only |
 /// | [`ResponseTimedOut`](Self::ResponseTimedOut) | 504 | idempotent only |
-/// | [`ConnectionTerminated`](Self::ConnectionTerminated), [`ResponseIncomplete`](Self::ResponseIncomplete), [`ProtocolError`](Self::ProtocolError), [`UpstreamFailed`](Self::UpstreamFailed) | 502 | idempotent only |
+/// | [`ConnectionTerminated`](Self::ConnectionTerminated), [`ResponseIncomplete`](Self::ResponseIncomplete), [`HeaderSectionTooLarge`](Self::HeaderSectionTooLarge), [`TransferCoding`](Self::TransferCoding), [`ProtocolError`](Self::ProtocolError), [`UpstreamFailed`](Self::UpstreamFailed) | 502 | idempotent only |
 ///
 /// A gateway that sent nothing on did nothing; the handler of an origin may have done something before it asked another server.
 /// A 503 carries `Retry-After`.
@@ -42,12 +44,22 @@ pub enum Cause {
     Panic,
     /// The request's content is longer than a limit allows.
     ContentTooLarge,
+    /// The client did not send its request's content in time.
+    RequestTimedOut,
     /// The service had no room for the request and did not begin it.
     Overloaded,
     /// The worker behind a buffer is gone; it may have begun the request.
     Unavailable,
     /// A timeout, not said to be an upstream's.
     TimedOut,
+    /// No upstream is known to work, and none was asked.
+    DestinationUnavailable,
+    /// The upstream's name has no address: nothing was sent.
+    DnsError,
+    /// The upstream's name was not resolved in time: nothing was sent.
+    DnsTimedOut,
+    /// No route leads to the upstream: nothing was sent.
+    DestinationUnroutable,
     /// The upstream refused the connection: nothing was sent.
     ConnectionRefused,
     /// No connection to the upstream came about, for another reason: nothing was sent.
@@ -60,6 +72,10 @@ pub enum Cause {
     ConnectionTerminated,
     /// The upstream closed before its response was whole.
     ResponseIncomplete,
+    /// The fields of the upstream's response are more than this server reads.
+    HeaderSectionTooLarge,
+    /// The framing of the upstream's content is broken.
+    TransferCoding,
     /// What the upstream sent is not HTTP.
     ProtocolError,
     /// The upstream failed in another way.
@@ -70,6 +86,8 @@ pub enum Cause {
 const DONE_HALF: &str = "The server failed while it handled the request, and part of it may have been carried out. \
                          Do not send the same data again.";
 const TOO_LARGE: &str = "The content of the request is longer than the server accepts. Send less.";
+const UPLOAD_TOO_SLOW: &str = "The content of the request did not arrive in time. \
+                              Trying again may work, if repeating the request does no harm.";
 const OVERLOADED: &str = "The server has too much to do and did not begin to handle the request. Trying again may work.";
 const UNAVAILABLE: &str = "The server cannot handle requests at the moment, and part of this one may have been carried out. \
                            Trying again may work, if repeating the request does no harm.";
@@ -99,18 +117,66 @@ impl Cause {
             Self::Internal => "internal",
             Self::Panic => "panic",
             Self::ContentTooLarge => "content_too_large",
+            Self::RequestTimedOut => "request_timeout",
             Self::Overloaded => "overloaded",
             Self::Unavailable => "unavailable",
             Self::TimedOut => "timeout",
+            Self::DestinationUnavailable => "destination_unavailable",
+            Self::DnsError => "dns_error",
+            Self::DnsTimedOut => "dns_timeout",
+            Self::DestinationUnroutable => "destination_ip_unroutable",
             Self::ConnectionRefused => "connection_refused",
             Self::ConnectionFailed => "connection_failed",
             Self::ConnectionTimedOut => "connection_timeout",
             Self::ResponseTimedOut => "http_response_timeout",
             Self::ConnectionTerminated => "connection_terminated",
             Self::ResponseIncomplete => "http_response_incomplete",
+            Self::HeaderSectionTooLarge => "http_response_header_section_size",
+            Self::TransferCoding => "http_response_transfer_coding",
             Self::ProtocolError => "http_protocol_error",
             Self::UpstreamFailed => "upstream_failed",
         }
+    }
+
+    /// What a gateway calls it, of the types that [RFC 9209 §2.3](https://www.rfc-editor.org/rfc/rfc9209#section-2.3) registers. `None` where
+    /// none of them says what happened.
+    pub(super) const fn proxy_error(self) -> Option<&'static str> {
+        match self {
+            Self::Internal | Self::Panic => Some("proxy_internal_error"),
+            Self::TimedOut => Some("connection_read_timeout"),
+            Self::ConnectionFailed => Some("destination_unavailable"),
+            Self::ContentTooLarge | Self::RequestTimedOut | Self::Overloaded | Self::Unavailable | Self::UpstreamFailed => None,
+            named => Some(named.as_str()),
+        }
+    }
+
+    /// Whether it is the upstream's doing, and not its client's or this server's.
+    pub(super) const fn is_upstreams(self) -> bool {
+        !matches!(
+            self,
+            Self::Internal
+                | Self::Panic
+                | Self::ContentTooLarge
+                | Self::RequestTimedOut
+                | Self::Overloaded
+                | Self::Unavailable
+                | Self::DestinationUnavailable
+        )
+    }
+
+    /// Whether it says that no byte of the request was sent on.
+    pub(super) const fn is_unsent(self) -> bool {
+        matches!(
+            self,
+            Self::Overloaded
+                | Self::DestinationUnavailable
+                | Self::DnsError
+                | Self::DnsTimedOut
+                | Self::DestinationUnroutable
+                | Self::ConnectionRefused
+                | Self::ConnectionFailed
+                | Self::ConnectionTimedOut
+        )
     }
 
     /// What the client is told. The texts say nothing that the cause does not.
@@ -123,18 +189,18 @@ impl Cause {
         let (status, retry, detail) = match self {
             Self::Internal | Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, Never, DONE_HALF),
             Self::ContentTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Never, TOO_LARGE),
+            Self::RequestTimedOut => (StatusCode::REQUEST_TIMEOUT, IdempotentOnly, UPLOAD_TOO_SLOW),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, Safe, OVERLOADED),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, IdempotentOnly, UNAVAILABLE),
             Self::TimedOut => match role {
                 Role::Origin => (StatusCode::SERVICE_UNAVAILABLE, IdempotentOnly, TOO_SLOW),
                 Role::Gateway => (StatusCode::GATEWAY_TIMEOUT, IdempotentOnly, NO_ANSWER),
             },
-            Self::ConnectionRefused | Self::ConnectionFailed => (StatusCode::BAD_GATEWAY, unreached, not_reached),
-            Self::ConnectionTimedOut => (StatusCode::GATEWAY_TIMEOUT, unreached, not_reached),
+            Self::DestinationUnavailable => (StatusCode::SERVICE_UNAVAILABLE, unreached, not_reached),
+            Self::DnsTimedOut | Self::ConnectionTimedOut => (StatusCode::GATEWAY_TIMEOUT, unreached, not_reached),
             Self::ResponseTimedOut => (StatusCode::GATEWAY_TIMEOUT, IdempotentOnly, NO_ANSWER),
-            Self::ConnectionTerminated | Self::ResponseIncomplete | Self::ProtocolError | Self::UpstreamFailed => {
-                (StatusCode::BAD_GATEWAY, IdempotentOnly, NO_USABLE_ANSWER)
-            }
+            unsent if unsent.is_unsent() => (StatusCode::BAD_GATEWAY, unreached, not_reached),
+            _ => (StatusCode::BAD_GATEWAY, IdempotentOnly, NO_USABLE_ANSWER),
         };
         let problem = Problem::new(status).with_retryability(retry).with_detail(detail);
         match status {
@@ -154,54 +220,58 @@ impl fmt::Display for Cause {
 mod tests {
     use super::*;
 
-    const ALL: [Cause; 14] = [
-        Cause::Internal,
-        Cause::Panic,
-        Cause::ContentTooLarge,
-        Cause::Overloaded,
-        Cause::Unavailable,
-        Cause::TimedOut,
-        Cause::ConnectionRefused,
-        Cause::ConnectionFailed,
-        Cause::ConnectionTimedOut,
-        Cause::ResponseTimedOut,
-        Cause::ConnectionTerminated,
-        Cause::ResponseIncomplete,
-        Cause::ProtocolError,
-        Cause::UpstreamFailed,
-    ];
+    type Answer = (u16, Retryability);
+
+    /// A cause, its answers of an origin and of a gateway, and what Proxy-Status calls it.
+    const ALL: [(Cause, Answer, Answer, Option<&str>); 21] = {
+        use Retryability::{IdempotentOnly, Never, Safe};
+        [
+            (Cause::Internal, (500, Never), (500, Never), Some("proxy_internal_error")),
+            (Cause::Panic, (500, Never), (500, Never), Some("proxy_internal_error")),
+            (Cause::ContentTooLarge, (413, Never), (413, Never), None),
+            (Cause::RequestTimedOut, (408, IdempotentOnly), (408, IdempotentOnly), None),
+            (Cause::Overloaded, (503, Safe), (503, Safe), None),
+            (Cause::Unavailable, (503, IdempotentOnly), (503, IdempotentOnly), None),
+            (Cause::TimedOut, (503, IdempotentOnly), (504, IdempotentOnly), Some("connection_read_timeout")),
+            (Cause::DestinationUnavailable, (503, IdempotentOnly), (503, Safe), Some("destination_unavailable")),
+            (Cause::DnsError, (502, IdempotentOnly), (502, Safe), Some("dns_error")),
+            (Cause::DnsTimedOut, (504, IdempotentOnly), (504, Safe), Some("dns_timeout")),
+            (Cause::DestinationUnroutable, (502, IdempotentOnly), (502, Safe), Some("destination_ip_unroutable")),
+            (Cause::ConnectionRefused, (502, IdempotentOnly), (502, Safe), Some("connection_refused")),
+            (Cause::ConnectionFailed, (502, IdempotentOnly), (502, Safe), Some("destination_unavailable")),
+            (Cause::ConnectionTimedOut, (504, IdempotentOnly), (504, Safe), Some("connection_timeout")),
+            (Cause::ResponseTimedOut, (504, IdempotentOnly), (504, IdempotentOnly), Some("http_response_timeout")),
+            (Cause::ConnectionTerminated, (502, IdempotentOnly), (502, IdempotentOnly), Some("connection_terminated")),
+            (Cause::ResponseIncomplete, (502, IdempotentOnly), (502, IdempotentOnly), Some("http_response_incomplete")),
+            (
+                Cause::HeaderSectionTooLarge,
+                (502, IdempotentOnly),
+                (502, IdempotentOnly),
+                Some("http_response_header_section_size"),
+            ),
+            (Cause::TransferCoding, (502, IdempotentOnly), (502, IdempotentOnly), Some("http_response_transfer_coding")),
+            (Cause::ProtocolError, (502, IdempotentOnly), (502, IdempotentOnly), Some("http_protocol_error")),
+            (Cause::UpstreamFailed, (502, IdempotentOnly), (502, IdempotentOnly), None),
+        ]
+    };
 
     #[test]
     fn causes_in_both_roles() {
-        use Retryability::{IdempotentOnly, Never, Safe};
-        for (cause, origin, gateway) in [
-            (Cause::Internal, (500, Never), (500, Never)),
-            (Cause::Panic, (500, Never), (500, Never)),
-            (Cause::ContentTooLarge, (413, Never), (413, Never)),
-            (Cause::Overloaded, (503, Safe), (503, Safe)),
-            (Cause::Unavailable, (503, IdempotentOnly), (503, IdempotentOnly)),
-            (Cause::TimedOut, (503, IdempotentOnly), (504, IdempotentOnly)),
-            (Cause::ConnectionRefused, (502, IdempotentOnly), (502, Safe)),
-            (Cause::ConnectionFailed, (502, IdempotentOnly), (502, Safe)),
-            (Cause::ConnectionTimedOut, (504, IdempotentOnly), (504, Safe)),
-            (Cause::ResponseTimedOut, (504, IdempotentOnly), (504, IdempotentOnly)),
-            (Cause::ConnectionTerminated, (502, IdempotentOnly), (502, IdempotentOnly)),
-            (Cause::ResponseIncomplete, (502, IdempotentOnly), (502, IdempotentOnly)),
-            (Cause::ProtocolError, (502, IdempotentOnly), (502, IdempotentOnly)),
-            (Cause::UpstreamFailed, (502, IdempotentOnly), (502, IdempotentOnly)),
-        ] {
+        for (cause, origin, gateway, token) in ALL {
             for (role, (status, retry)) in [(Role::Origin, origin), (Role::Gateway, gateway)] {
                 let problem = cause.problem(role, Duration::from_secs(3));
                 assert_eq!(problem.status(), status, "{cause} {role:?}");
                 assert_eq!(problem.retryability(), retry, "{cause} {role:?}");
                 assert_eq!(problem.retry_after().is_some(), status == 503, "{cause} {role:?}");
             }
+            assert_eq!(cause.proxy_error(), token, "{cause}");
+            assert_eq!(cause.is_unsent(), gateway.1 == Retryability::Safe, "{cause}");
         }
     }
 
     #[test]
     fn the_text_says_what_the_retryability_says() {
-        for (cause, role) in ALL.into_iter().flat_map(|cause| [(cause, Role::Origin), (cause, Role::Gateway)]) {
+        for (cause, role) in ALL.into_iter().flat_map(|(cause, ..)| [(cause, Role::Origin), (cause, Role::Gateway)]) {
             let problem = cause.problem(role, Duration::from_secs(3));
             let text = problem.detail().unwrap();
             let (advice, undone) = match problem.retryability() {

@@ -15,6 +15,12 @@ pub(super) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item 
     successors(Some(error), |error| beneath(*error)).take(DEPTH)
 }
 
+/// Whether the sources end where they are capped, so that foreign code may walk them to their end.
+#[cfg(feature = "error-mapping-reqwest")]
+pub(super) fn ends(error: &(dyn Error + 'static)) -> bool {
+    successors(Some(error), |error| (*error).source()).take(DEPTH).count() < DEPTH
+}
+
 fn beneath<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match error.downcast_ref::<io::Error>() {
         Some(io) => io.get_ref().map(|within| within as _),

@@ -1,36 +1,53 @@
-use std::{error::Error, fmt, slice, sync::Arc, time::Duration};
+use std::{error::Error, fmt, ops::Deref, sync::Arc, time::Duration};
 
-use super::cause::Role;
+use super::{cause::Role, proxy_status::ProxyStatus};
 use crate::Problem;
 
 /// An own mapping: the problem for an error that it knows.
 pub(super) type Mapping = Arc<dyn Fn(&(dyn Error + 'static)) -> Option<Problem> + Send + Sync>;
 
-/// Shared, and free to copy while there are none, which is what a request that succeeds pays for.
+/// The answer to what nothing else knows.
+pub(super) type Fallback = Arc<dyn Fn(&(dyn Error + 'static)) -> Problem + Send + Sync>;
+
+/// What can be set on the layer. Every response future and body holds a copy, which is free while all is as it was.
 #[derive(Clone, Default)]
-pub(super) struct Mappings(Option<Arc<Vec<Mapping>>>);
+pub(super) struct Config(Option<Arc<Settings>>);
 
-impl Mappings {
-    pub(super) fn push(&mut self, mapping: Mapping) {
-        Arc::make_mut(self.0.get_or_insert_default()).push(mapping);
-    }
-
-    pub(super) fn iter(&self) -> slice::Iter<'_, Mapping> {
-        self.0.as_deref().map_or(&[][..], Vec::as_slice).iter()
-    }
-}
-
-/// What can be set on the layer. Every response future holds a copy.
 #[derive(Clone)]
-pub(super) struct Config {
+pub(super) struct Settings {
     pub(super) role: Role,
     pub(super) retry_after: Duration,
-    pub(super) mappings: Mappings,
+    pub(super) mappings: Vec<Mapping>,
+    pub(super) fallback: Option<Fallback>,
+    pub(super) proxy_status: Option<ProxyStatus>,
 }
 
-impl Default for Config {
-    fn default() -> Self {
-        Self { role: Role::Origin, retry_after: Duration::from_secs(1), mappings: Mappings::default() }
+const DEFAULT: Settings = Settings {
+    role: Role::Origin,
+    retry_after: Duration::from_secs(1),
+    mappings: Vec::new(),
+    fallback: None,
+    proxy_status: None,
+};
+
+impl Config {
+    pub(super) fn change(&mut self) -> &mut Settings {
+        Arc::make_mut(self.0.get_or_insert_with(|| Arc::new(DEFAULT)))
+    }
+
+    /// Whether nothing was set, so that there is nothing to look up for a request that succeeds.
+    #[inline]
+    pub(super) fn is_default(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl Deref for Config {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        static SETTINGS: Settings = DEFAULT;
+        self.0.as_deref().unwrap_or(&SETTINGS)
     }
 }
 
@@ -39,7 +56,9 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("role", &self.role)
             .field("retry_after", &self.retry_after)
-            .field("mappings", &self.mappings.iter().len())
+            .field("mappings", &self.mappings.len())
+            .field("fallback", &self.fallback.is_some())
+            .field("proxy_status", &self.proxy_status)
             .finish()
     }
 }

@@ -10,7 +10,7 @@ use http::Response;
 use pin_project_lite::pin_project;
 
 use super::{
-    body::ResponseBody, classify::Failure, config::Config, guard::guard, negotiate::Wanted, respond, upstream::BoxError,
+    body::ResponseBody, classify::Failure, config::Config, guard::guard, negotiate::Wanted, respond, upstream::InnerError,
 };
 
 pin_project! {
@@ -47,10 +47,11 @@ impl<F> ResponseFuture<F> {
 impl<F, B, E> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
-    E: Into<BoxError>,
+    E: InnerError,
 {
     type Output = Result<Response<ResponseBody<B>>, Infallible>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let wanted = *this.wanted;
@@ -62,7 +63,9 @@ where
                     Err(panicked) => panicked.into(),
                     Ok(()) => match polled {
                         Poll::Pending => return Poll::Pending,
-                        Poll::Ready(Ok(response)) => return Poll::Ready(Ok(respond::pass_or_render(response, wanted))),
+                        Poll::Ready(Ok(response)) => {
+                            return Poll::Ready(Ok(respond::pass_or_render(response, wanted, this.config)));
+                        }
                         Poll::Ready(Err(error)) => Failure::of(error),
                     },
                 }
@@ -73,12 +76,18 @@ where
                 None => return Poll::Pending,
             },
         };
-        let response = respond::answer(&failure, wanted, this.config);
-        // What has failed is not polled again. Dropping it, or its error, may panic once more.
-        let _ = guard(|| this.state.set(State::Failed { failure: None }));
-        let _ = guard(|| drop(failure));
-        Poll::Ready(Ok(response))
+        Poll::Ready(Ok(answer(this.state, failure, wanted, this.config)))
     }
+}
+
+#[cold]
+#[inline(never)]
+fn answer<F, B>(mut state: Pin<&mut State<F>>, failure: Failure, wanted: Wanted, config: &Config) -> Response<ResponseBody<B>> {
+    let response = respond::answer(&failure, wanted, config);
+    // What has failed is not polled again. Dropping it, or its error, may panic once more.
+    let _ = guard(|| state.set(State::Failed { failure: None }));
+    let _ = guard(|| drop(failure));
+    response
 }
 
 impl<F> fmt::Debug for ResponseFuture<F> {

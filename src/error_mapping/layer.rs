@@ -2,7 +2,7 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 
-use super::{cause::Role, config::Config, service::ErrorMapping};
+use super::{cause::Role, config::Config, proxy_status::ProxyStatus, service::ErrorMapping, to_problem::ToProblem};
 use crate::Problem;
 
 /// Puts [`ErrorMapping`] around a service.
@@ -39,14 +39,14 @@ impl ErrorMappingLayer {
     /// Whether this server answers for itself, the default, or for others.
     #[must_use]
     pub fn role(mut self, role: Role) -> Self {
-        self.config.role = role;
+        self.config.change().role = role;
         self
     }
 
     /// How long a client should wait after a 503 of this layer's making; sent as whole seconds, rounded up. One second if not set.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
-        self.config.retry_after = wait;
+        self.config.change().retry_after = wait;
         self
     }
 
@@ -59,7 +59,37 @@ impl ErrorMappingLayer {
     where
         E: Error + 'static,
     {
-        self.config.mappings.push(Arc::new(move |error| error.downcast_ref::<E>().map(&to_problem)));
+        self.config.change().mappings.push(Arc::new(move |error| error.downcast_ref::<E>().map(&to_problem)));
+        self
+    }
+
+    /// Answers an error of type `E`, wherever it is in the source chain, with the problem that it calls itself.
+    ///
+    /// As [`map`](Self::map), for errors that know their answer: see [`ToProblem`].
+    #[must_use]
+    pub fn map_own<E>(self) -> Self
+    where
+        E: ToProblem + Error + 'static,
+    {
+        self.map(E::to_problem)
+    }
+
+    /// Answers what neither a mapping nor the layer knows, instead of with a bare 500. It is told the error as it came.
+    ///
+    /// Panics are not asked about: their answer is fixed.
+    #[must_use]
+    pub fn fallback(mut self, to_problem: impl Fn(&(dyn Error + 'static)) -> Problem + Send + Sync + 'static) -> Self {
+        self.config.change().fallback = Some(Arc::new(to_problem));
+        self
+    }
+
+    /// Tells in `Proxy-Status` what went wrong with an upstream. Not sent if not set.
+    ///
+    /// Only in the [role of a gateway](Role::Gateway): an origin must not send the field
+    /// ([RFC 9209 §2](https://www.rfc-editor.org/rfc/rfc9209#section-2)), and as one the layer does not touch it.
+    #[must_use]
+    pub fn proxy_status(mut self, proxy_status: ProxyStatus) -> Self {
+        self.config.change().proxy_status = Some(proxy_status);
         self
     }
 }
@@ -86,10 +116,14 @@ mod tests {
     fn settings_are_not_shared_with_the_layer_they_were_made_from() {
         let origin = ErrorMappingLayer::new();
         let gateway = origin.clone().role(Role::Gateway).map::<std::io::Error>(|_| Problem::new(http::StatusCode::CONFLICT));
-        assert_eq!(format!("{origin:?}"), "ErrorMappingLayer { config: Config { role: Origin, retry_after: 1s, mappings: 0 } }");
+        let rest = "fallback: false, proxy_status: None } }";
+        assert_eq!(
+            format!("{origin:?}"),
+            format!("ErrorMappingLayer {{ config: Config {{ role: Origin, retry_after: 1s, mappings: 0, {rest}")
+        );
         assert_eq!(
             format!("{gateway:?}"),
-            "ErrorMappingLayer { config: Config { role: Gateway, retry_after: 1s, mappings: 1 } }"
+            format!("ErrorMappingLayer {{ config: Config {{ role: Gateway, retry_after: 1s, mappings: 1, {rest}")
         );
     }
 }

@@ -5,8 +5,8 @@
 //! 1. An error of the inner service becomes a response, so `timeout`, `load_shed`, `buffer` and `concurrency_limit` stand beneath this
 //!    layer without an adapter; its own error is [`Infallible`](std::convert::Infallible).
 //! 2. 502 and 504 are only said of an upstream ([RFC 9110 §15.6.3, §15.6.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.6.3)):
-//!    beneath an error of hyper-util's client or beneath [`UpstreamError`]. The same `io::Error` from a disk or a database is 500.
-//!    [`Cause`] lists what is told apart.
+//!    beneath an error of hyper-util's client or of reqwest, or beneath [`UpstreamError`]. The same `io::Error` from a disk or a database is
+//!    500. [`Cause`] lists what is told apart.
 //! 3. Every error says whether to try again, in [`Retryability`](crate::Retryability)'s three words, in its text, as the member
 //!    `retry`, and in the response's extensions. After a 500 never: the work may be half done.
 //! 4. A panic in the call, in its future, in the conversion of its error or in a mapping is a fixed 500. A panic while the body streams cuts the message, so that the
@@ -17,6 +17,8 @@
 //! 6. A response that carries a [`Problem`](crate::Problem) in its extensions, from another layer or from a handler, is rendered anew
 //!    in that form with its status and its headers kept; only what described the replaced content goes. Every other response passes
 //!    untouched.
+//! 7. A gateway says in `Proxy-Status` what went wrong ([RFC 9209](https://www.rfc-editor.org/rfc/rfc9209)), once it has a
+//!    [name](ProxyStatus); an origin never does.
 //!
 //! # Example
 //! ```
@@ -54,6 +56,9 @@
 //!     .map::<OutOfCredit>(|_| Problem::new(StatusCode::PAYMENT_REQUIRED).with_detail("Top up your account."));
 //! ```
 //!
+//! A gateway that asks again where that does no harm, and leaves an upstream alone that is down, has [`GatewayRetryPolicy`] and
+//! [`CircuitBreakerLayer`] beneath it, which judge by the same causes.
+//!
 //! # Security
 //! - No text of an error, of a panic or of the request reaches a response: texts are this layer's own, or of a `Problem` that somebody
 //!   wrote for the client. Both are escaped in HTML, whose policy is `default-src 'none'`.
@@ -68,29 +73,41 @@
 //! same answer.
 //!
 //! # Feature
-//! `error-mapping`.
+//! `error-mapping`. With `error-mapping-reqwest` the errors of reqwest 0.13 are told apart too; without it they are seen through as far as an
+//! error of hyper-util's client is beneath them, which leaves reqwest's own timeouts and what fails in a response's content at 500.
 
+mod as_error;
 mod body;
 mod cause;
 mod chain;
+mod circuit_breaker;
 mod classify;
 mod config;
 mod future;
 mod guard;
 mod layer;
 mod negotiate;
+mod proxy_status;
 mod render;
 mod respond;
+mod retry;
 mod service;
+mod to_problem;
 mod upstream;
+mod walk;
 
 pub use self::{
+    as_error::AsError,
     body::{BodyError, ResponseBody},
     cause::{Cause, Role},
+    circuit_breaker::{CircuitBreaker, CircuitBreakerFuture, CircuitBreakerLayer, CircuitState},
     future::ResponseFuture,
     layer::ErrorMappingLayer,
+    proxy_status::{ProxyNameError, ProxyStatus, UpstreamProxyStatus},
+    retry::{GatewayRetryPolicy, Replay, ReplayBody, ReplayError, RetryFuture},
     service::ErrorMapping,
-    upstream::UpstreamError,
+    to_problem::ToProblem,
+    upstream::{InnerError, UpstreamError},
 };
 
 /// What the fuzzer drives.
@@ -100,7 +117,7 @@ pub use self::{
 pub mod fuzzing {
     use http::{HeaderMap, HeaderValue, header};
 
-    use super::{chain, negotiate::Form, render};
+    use super::{chain, negotiate::Form, render, retry};
 
     /// `Accept`, one field line for each line of `data`.
     pub fn accept(data: &[u8]) {
@@ -111,6 +128,13 @@ pub mod fuzzing {
             }
         }
         assert_eq!(Form::negotiate(&headers), Form::negotiate(&headers.clone()));
+    }
+
+    /// `Retry-After`, one field line for each line of `data`.
+    pub fn retry_after(data: &[u8]) {
+        let lines = data.split(|byte| *byte == b'\n').take(3).filter_map(|line| HeaderValue::from_bytes(line).ok());
+        let headers = lines.map(|line| (header::RETRY_AFTER, line)).collect();
+        let _ = retry::retry_after(&headers, std::time::SystemTime::UNIX_EPOCH);
     }
 
     /// A text on its way into the page.

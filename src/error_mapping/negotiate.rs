@@ -25,16 +25,22 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// Reads it at once: a copy of the field would have to be allocated or counted on every request.
+    #[inline]
     pub(super) fn of<B>(request: &Request<B>) -> Self {
         Self { form: Form::negotiate(request.headers()), head: request.method() == Method::HEAD }
     }
 }
 
 impl Form {
+    #[inline]
     pub(super) fn negotiate(headers: &HeaderMap) -> Self {
         if headers.is_empty() {
             return Self::Json;
         }
+        Self::read(headers)
+    }
+
+    fn read(headers: &HeaderMap) -> Self {
         let mut lines = headers.get_all(header::ACCEPT).iter();
         match (lines.next(), lines.next()) {
             (None, _) => Self::Json,

@@ -4,12 +4,13 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::{
     body::ResponseBody,
-    cause::Cause,
+    cause::{Cause, Role},
     chain::Chain,
     classify::{Failure, Verdict, classify},
     config::Config,
     guard::guard,
     negotiate::Wanted,
+    proxy_status::ProxyStatus,
     render,
 };
 use crate::{
@@ -22,15 +23,26 @@ use crate::{
 
 /// A response without a problem passes as it is; one with a problem gets the form that the client reads.
 #[inline]
-pub(super) fn pass_or_render<B>(response: Response<B>, wanted: Wanted) -> Response<ResponseBody<B>> {
+pub(super) fn pass_or_render<B>(mut response: Response<B>, wanted: Wanted, config: &Config) -> Response<ResponseBody<B>> {
+    // With a cause it was made in this process for want of a response (RFC 9209 §2.1.3): nothing was received.
+    if let (Some(proxy_status), None) = (proxy_status(config), response.extensions().get::<Cause>()) {
+        let status = response.status();
+        proxy_status.pass(response.headers_mut(), status);
+    }
     match response.extensions().get::<Problem>() {
-        Some(_) if is_error(response.status()) => render_anew(response, wanted),
-        _ => response.map(ResponseBody::inner),
+        Some(_) if is_error(response.status()) => render_anew(response, wanted, config),
+        _ => response.map(|body| ResponseBody::inner(body, config.clone())),
     }
 }
 
+/// An origin must not send it.
+#[inline]
+fn proxy_status(config: &Config) -> Option<&ProxyStatus> {
+    if config.is_default() { None } else { config.proxy_status.as_ref().filter(|_| config.role == Role::Gateway) }
+}
+
 #[cold]
-fn render_anew<B>(response: Response<B>, wanted: Wanted) -> Response<ResponseBody<B>> {
+fn render_anew<B>(response: Response<B>, wanted: Wanted, config: &Config) -> Response<ResponseBody<B>> {
     let (mut parts, body) = response.into_parts();
     let _ = guard(|| drop(body));
     // When an outer hand has changed the status, the problem's texts no longer tell of this response, and may tell what that hand hides;
@@ -40,7 +52,7 @@ fn render_anew<B>(response: Response<B>, wanted: Wanted) -> Response<ResponseBod
         _ => Problem::new(parts.status),
     };
     remove_representation(&mut parts.headers);
-    finish(Response::from_parts(parts, ()), problem, wanted)
+    finish(Response::from_parts(parts, ()), problem, wanted, config)
 }
 
 /// The response to a failure. What panics on the way to it (a mapping, a `source`, a `Display` that is logged) leaves a fixed 500.
@@ -59,7 +71,7 @@ pub(super) fn answer<B>(failure: &Failure, wanted: Wanted, config: &Config) -> R
     if let Some(cause) = cause {
         response.extensions_mut().insert(cause);
     }
-    finish(response, problem, wanted)
+    finish(response, problem, wanted, config)
 }
 
 fn known(cause: Cause, config: &Config) -> (Option<Cause>, Problem) {
@@ -70,10 +82,12 @@ fn is_error(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
-fn finish<B>(head: Response<()>, problem: Problem, wanted: Wanted) -> Response<ResponseBody<B>> {
+fn finish<B>(head: Response<()>, problem: Problem, wanted: Wanted, config: &Config) -> Response<ResponseBody<B>> {
     let (mut parts, ()) = head.into_parts();
     let content = render::content(&problem, wanted.form);
     let headers = &mut parts.headers;
+    // In one step, instead of growing with every field.
+    headers.reserve(8);
     headers.insert(header::CONTENT_TYPE, render::content_type(wanted.form));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(content.len()));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -83,6 +97,9 @@ fn finish<B>(head: Response<()>, problem: Problem, wanted: Wanted) -> Response<R
     }
     add_vary(headers, &[header::ACCEPT]);
     add_retry_after(headers, &problem);
+    if let (Some(proxy_status), Some(cause)) = (proxy_status(config), parts.extensions.get()) {
+        proxy_status.tell(headers, *cause);
+    }
     parts.extensions.insert::<Retryability>(problem.retryability());
     parts.extensions.insert(problem);
     let body = if wanted.head { ResponseBody::full("") } else { ResponseBody::full(content) };

@@ -9,7 +9,7 @@ use tower_service::Service;
 
 use super::{
     body::ResponseBody, classify::Failure, config::Config, future::ResponseFuture, guard::guard, negotiate::Wanted,
-    upstream::BoxError,
+    upstream::InnerError,
 };
 
 /// Answers the errors and panics of the service within; made by [`ErrorMappingLayer`](super::ErrorMappingLayer).
@@ -34,12 +34,13 @@ impl<S> ErrorMapping<S> {
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for ErrorMapping<S>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-    S::Error: Into<BoxError>,
+    S::Error: InnerError,
 {
     type Response = Response<ResponseBody<ResBody>>;
     type Error = Infallible;
     type Future = ResponseFuture<S::Future>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         if self.unready.is_none() {
             match guard(|| self.inner.poll_ready(cx)) {
@@ -52,6 +53,7 @@ where
         Poll::Ready(Ok(()))
     }
 
+    #[inline]
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let wanted = Wanted::of(&request);
         if let Some(failure) = self.unready.take() {

@@ -1,9 +1,14 @@
 //! ErrorMapping, driven from outside.
 
 mod causes;
+mod circuit_breaker;
 mod contract;
+mod cut_bodies;
+mod faults;
 mod forms;
+mod own_errors;
 mod panics;
+mod retry;
 mod secrets;
 
 use bytes::Bytes;

@@ -53,25 +53,40 @@ pub(super) fn value(out: &mut String, content: &Value) {
 
 /// [§7](https://www.rfc-editor.org/rfc/rfc8259#section-7), and `<`, `>`, `&` as escapes, so that a document pasted into a page cannot open a tag.
 pub(super) fn string(out: &mut String, text: &str) {
-    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
     out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\0'..='\x1f' | '<' | '>' | '&' | '\x7f' => {
-                let code = character as usize;
-                out.push_str("\\u00");
-                out.extend(HEX.get(code >> 4));
-                out.extend(HEX.get(code & 15));
-            }
-            _ => out.push(character),
+    let mut rest = text;
+    // Most texts have nothing to escape, and go in one piece.
+    while let Some(at) = rest.bytes().position(is_escaped) {
+        let (plain, after) = rest.split_at(at);
+        out.push_str(plain);
+        let mut characters = after.chars();
+        if let Some(special) = characters.next() {
+            escape(out, special);
+        }
+        rest = characters.as_str();
+    }
+    out.push_str(rest);
+    out.push('"');
+}
+
+/// Each of them is ASCII, and so is no part of another character.
+const fn is_escaped(byte: u8) -> bool {
+    matches!(byte, b'\0'..=b'\x1f' | b'"' | b'\\' | b'<' | b'>' | b'&' | b'\x7f')
+}
+
+fn escape(out: &mut String, character: char) {
+    match character {
+        '"' => out.push_str("\\\""),
+        '\\' => out.push_str("\\\\"),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        _ => {
+            let code = u32::from(character);
+            out.push_str("\\u00");
+            out.extend([code >> 4, code & 15].into_iter().filter_map(|digit| char::from_digit(digit, 16)));
         }
     }
-    out.push('"');
 }
 
 #[cfg(test)]

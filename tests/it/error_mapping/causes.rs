@@ -1,6 +1,6 @@
 //! Real errors, one row each, in both roles.
 
-use std::{convert::Infallible, future::pending, io, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, fmt, future::pending, io, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use donjon::{
@@ -18,9 +18,10 @@ use tokio::{
     net::TcpListener,
 };
 use tower::{
-    BoxError, Service, ServiceExt as _, buffer::Buffer, limit::ConcurrencyLimit, load_shed::LoadShed, service_fn,
-    timeout::Timeout,
+    BoxError, Service, ServiceExt as _, balance::p2c::Balance, buffer::Buffer, limit::ConcurrencyLimit, load_shed::LoadShed,
+    service_fn, timeout::Timeout,
 };
+use tower_http::timeout::TimeoutBody;
 
 use super::{answer, failing};
 use crate::support::{empty, get};
@@ -99,6 +100,20 @@ async fn too_long() -> BoxError {
     Limited::new(Full::new(Bytes::from_static(b"1234")), 3).collect().await.unwrap_err()
 }
 
+/// A body of which nothing comes.
+async fn slow_body() -> BoxError {
+    let silent = StreamBody::new(futures_util::stream::pending::<Result<http_body::Frame<Bytes>, BoxError>>());
+    TimeoutBody::new(Duration::ZERO, silent).collect().await.unwrap_err()
+}
+
+/// A balancer whose discovery fails.
+async fn undiscovered() -> BoxError {
+    type Change = tower::discover::Change<usize, tower::load::Constant<Endpoint, usize>>;
+    type Endpoint = tower::util::BoxService<(), (), BoxError>;
+    let discovery = futures_util::stream::iter([Err::<Change, BoxError>("canary".into())]);
+    error_of(Balance::<_, ()>::new(discovery)).await
+}
+
 fn refused() -> BoxError {
     io::Error::from(io::ErrorKind::ConnectionRefused).into()
 }
@@ -122,6 +137,17 @@ async fn rows() -> Vec<Row> {
         Row("a text", "canary".into(), Cause::Internal, [500, 500], NEVER),
         Row("an unmarked refusal, as of a database", refused(), Cause::Internal, [500, 500], NEVER),
         Row("a marked refusal", marked(refused()), Cause::ConnectionRefused, [502, 502], UNREACHED),
+        Row("axum's error around it", axum::Error::new(too_long().await).into(), Cause::ContentTooLarge, [413, 413], NEVER),
+        Row("a slow upload", slow_body().await, Cause::RequestTimedOut, [408, 408], IDEMPOTENT_ONLY),
+        Row(
+            "a slow upload, as axum says",
+            axum::Error::new(slow_body().await).into(),
+            Cause::RequestTimedOut,
+            [408, 408],
+            IDEMPOTENT_ONLY,
+        ),
+        Row("an upstream's slow body", marked(slow_body().await), Cause::ResponseTimedOut, [504, 504], IDEMPOTENT_ONLY),
+        Row("a balancer that finds nobody", undiscovered().await, Cause::DestinationUnavailable, [503, 503], UNREACHED),
         Row("a limited body", too_long().await, Cause::ContentTooLarge, [413, 413], NEVER),
         Row("an upstream's body, too long", marked(too_long().await), Cause::UpstreamFailed, [502, 502], IDEMPOTENT_ONLY),
         Row("a timeout", elapsed().await, Cause::TimedOut, [503, 504], IDEMPOTENT_ONLY),
@@ -156,20 +182,15 @@ async fn client_rows() -> Vec<Row> {
             [502, 502],
             UNREACHED,
         ),
+        Row("client, no such name", resolver_error(io::ErrorKind::NotFound).await, Cause::DnsError, [502, 502], UNREACHED),
         Row(
-            "client, no such name",
-            resolver_error(io::ErrorKind::NotFound).await,
-            Cause::ConnectionFailed,
+            "client, no name server",
+            resolver_error(io::ErrorKind::ConnectionRefused).await,
+            Cause::DnsError,
             [502, 502],
             UNREACHED,
         ),
-        Row(
-            "client, late connection",
-            resolver_error(io::ErrorKind::TimedOut).await,
-            Cause::ConnectionTimedOut,
-            [504, 504],
-            UNREACHED,
-        ),
+        Row("client, late name server", resolver_error(io::ErrorKind::TimedOut).await, Cause::DnsTimedOut, [504, 504], UNREACHED),
         Row(
             "client, closed before the head",
             client_error(there(peer_that_says(b"").await), nothing()).await,
@@ -278,4 +299,22 @@ async fn an_error_that_cannot_be_is_no_trouble() {
     let answer = answer(&ErrorMappingLayer::new(), inner, empty(get("/"))).await;
     assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, "ok"));
     assert_eq!((answer.cause, answer.problem, answer.retryability), (None, None, None));
+}
+
+#[tokio::test]
+async fn a_fallback_answers_what_nobody_knows_and_nothing_else() {
+    let layer = ErrorMappingLayer::new().map::<io::Error>(|_| Problem::new(StatusCode::CONFLICT)).fallback(|error| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR).with_type("urn:x:bug").with_member("known", error.is::<fmt::Error>())
+    });
+    let status_and_type = async |error: BoxError| {
+        let problem = answer(&layer, failing(error), empty(get("/"))).await.problem.unwrap();
+        (problem.status().as_u16(), problem.type_uri().to_owned())
+    };
+    assert_eq!(status_and_type(fmt::Error.into()).await, (500, "urn:x:bug".into()));
+    assert_eq!(status_and_type("text".into()).await, (500, "urn:x:bug".into()));
+    assert_eq!(status_and_type(refused()).await, (409, "about:blank".into()));
+    assert_eq!(status_and_type(overloaded().await).await, (503, "about:blank".into()));
+    assert_eq!(status_and_type(UpstreamError::new("text").into()).await, (502, "about:blank".into()));
+    let panicking = service_fn(|_: super::Asked| async { panic!("canary") as Result<Response<Full<Bytes>>, BoxError> });
+    assert_eq!(answer(&layer, panicking, empty(get("/"))).await.cause, Some(Cause::Panic));
 }

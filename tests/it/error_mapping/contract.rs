@@ -17,6 +17,7 @@ use tower::{
     timeout::TimeoutLayer,
     util::BoxCloneSyncService,
 };
+use tower_http::limit::RequestBodyLimitLayer;
 use tower_test::mock;
 
 use super::{Asked, read};
@@ -135,6 +136,35 @@ async fn in_a_router_over_everything_at_once() {
         tokio::join!(route.ready().await.unwrap().call(request()), route.ready().await.unwrap().call(request()));
     for response in [first.unwrap(), second.unwrap()] {
         assert_eq!(response.extensions().get(), Some(&Cause::TimedOut));
+    }
+}
+
+/// A limit of the request's content changes the type of the request's body and of the response's.
+#[tokio::test]
+async fn in_a_router_over_a_limit_of_the_content() {
+    let app = Router::new().route("/", routing::post(|body: String| async { body })).layer(
+        ServiceBuilder::new()
+            .layer(ErrorMappingLayer::new())
+            .layer(LoadShedLayer::new())
+            .layer(ConcurrencyLimitLayer::new(8))
+            .layer(TimeoutLayer::new(Duration::from_secs(10)))
+            .layer(RequestBodyLimitLayer::new(4)),
+    );
+    let chunked = |chunks: &[&'static str]| {
+        let chunks: Vec<_> = chunks.iter().map(|chunk| Ok::<_, Infallible>(Bytes::from_static(chunk.as_bytes()))).collect();
+        Body::from_stream(futures_util::stream::iter(chunks))
+    };
+    for (name, body, status) in [
+        ("within", Body::from("1234"), 200),
+        ("told to be longer", Body::from("12345"), 413),
+        ("not told", chunked(&["12", "34"]), 200),
+        ("not told and longer", chunked(&["123", "45"]), 413),
+    ] {
+        let request = Request::post("/").body(body).unwrap();
+        let length = request.body().size_hint().exact();
+        let (mut parts, body) = request.into_parts();
+        parts.headers.extend(length.map(|length| (http::header::CONTENT_LENGTH, HeaderValue::from(length))));
+        assert_eq!(app.clone().oneshot(Request::from_parts(parts, body)).await.unwrap().status(), status, "{name}");
     }
 }
 

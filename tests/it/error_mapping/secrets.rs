@@ -102,7 +102,7 @@ async fn a_chain_of_ten_thousand_and_one_without_end() {
 }
 
 #[cfg(feature = "tracing")]
-mod logged {
+pub(super) mod logged {
     use std::sync::{Arc, Mutex};
 
     use tracing_subscriber::util::SubscriberInitExt as _;
@@ -124,7 +124,7 @@ mod logged {
     }
 
     /// Every event, of every level, while `work` runs on this thread.
-    async fn log_of(work: impl Future<Output = ()>) -> String {
+    pub(in crate::error_mapping) async fn log_of(work: impl Future<Output = ()>) -> String {
         let log = Log::default();
         let written = log.clone();
         let subscriber = tracing_subscriber::fmt()

@@ -1,0 +1,49 @@
+use std::{convert::Infallible, error::Error, io};
+
+use hyper_util::client::legacy;
+
+use super::upstream::{BoxError, UpstreamError};
+use crate::Problem;
+
+/// An error that can be looked at where it is.
+///
+/// What stands between a gateway and its upstream has to judge an error that it does not own. A box of errors is no error itself, so there is
+/// no one bound of the standard library for both.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be looked at as an error",
+    label = "this is the error of the service within",
+    note = "implement `donjon::error_mapping::AsError` for `{Self}`, or box the error before it comes here: \
+            `.map_err(tower::BoxError::from)`"
+)]
+pub trait AsError {
+    /// The error, with its sources.
+    fn as_error(&self) -> &(dyn Error + 'static);
+}
+
+impl AsError for BoxError {
+    fn as_error(&self) -> &(dyn Error + 'static) {
+        &**self
+    }
+}
+
+macro_rules! as_itself {
+    ($($(#[$cfg:meta])? $error:ty,)*) => {$(
+        $(#[$cfg])?
+        impl AsError for $error {
+            fn as_error(&self) -> &(dyn Error + 'static) {
+                self
+            }
+        }
+    )*};
+}
+
+as_itself! {
+    Infallible,
+    Problem,
+    UpstreamError,
+    hyper::Error,
+    io::Error,
+    legacy::Error,
+    #[cfg(feature = "error-mapping-reqwest")]
+    reqwest::Error,
+}

@@ -1,0 +1,212 @@
+//! What an intermediary tells of its own part in a response, [RFC 9209](https://www.rfc-editor.org/rfc/rfc9209).
+
+use std::{error::Error, fmt};
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use super::cause::Cause;
+
+const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+
+/// The `Proxy-Status` of a gateway ([RFC 9209 §2](https://www.rfc-editor.org/rfc/rfc9209#section-2)): the name by which it calls itself, and
+/// what becomes of the field that an upstream has sent.
+///
+/// ```
+/// use donjon::error_mapping::{ErrorMappingLayer, ProxyStatus, Role, UpstreamProxyStatus};
+///
+/// # fn gateway() -> Result<ErrorMappingLayer, donjon::error_mapping::ProxyNameError> {
+/// let status = ProxyStatus::new("edge.example.net")?.upstream(UpstreamProxyStatus::Strip);
+/// Ok(ErrorMappingLayer::new().role(Role::Gateway).proxy_status(status))
+/// # }
+/// # assert!(gateway().is_ok());
+/// ```
+///
+/// A refused connection is then told as `Proxy-Status: edge.example.net; error=connection_refused`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyStatus {
+    /// As it stands in the field.
+    name: Box<str>,
+    upstream: UpstreamProxyStatus,
+}
+
+/// What becomes of the `Proxy-Status` of an upstream.
+///
+/// It tells of the machines behind the gateway ([RFC 9209 §4](https://www.rfc-editor.org/rfc/rfc9209#section-4)), and nothing proves it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UpstreamProxyStatus {
+    /// It passes as it came.
+    #[default]
+    Keep,
+    /// It is removed.
+    Strip,
+    /// It passes, and the gateway appends a member of its own, with the status that it received; also to a response of 500 and above that came
+    /// without the field.
+    Extend,
+}
+
+impl ProxyStatus {
+    /// A gateway of this name: a host, or a word of its own.
+    ///
+    /// # Errors
+    /// When the name is empty or has a character that a string of structured fields cannot hold
+    /// ([RFC 9651 §3.3.3](https://www.rfc-editor.org/rfc/rfc9651#section-3.3.3)): any but printable ASCII.
+    pub fn new(name: &str) -> Result<Self, ProxyNameError> {
+        let name = serialised(name).ok_or(ProxyNameError(()))?;
+        Ok(Self { name: name.into_boxed_str(), upstream: UpstreamProxyStatus::default() })
+    }
+
+    /// What becomes of an upstream's own field; kept if not set.
+    #[must_use]
+    pub fn upstream(mut self, policy: UpstreamProxyStatus) -> Self {
+        self.upstream = policy;
+        self
+    }
+
+    /// On a response that came from an upstream.
+    pub(super) fn pass(&self, headers: &mut HeaderMap, status: StatusCode) {
+        match self.upstream {
+            UpstreamProxyStatus::Keep => {}
+            UpstreamProxyStatus::Strip => drop(headers.remove(PROXY_STATUS)),
+            UpstreamProxyStatus::Extend => {
+                if status.is_server_error() || headers.contains_key(PROXY_STATUS) {
+                    self.append(headers, "received-status", status.as_str());
+                }
+            }
+        }
+    }
+
+    /// On a response that was made for want of one. Whoever stands nearer to the failure has told it.
+    pub(super) fn tell(&self, headers: &mut HeaderMap, cause: Cause) {
+        if let (false, Some(error)) = (headers.contains_key(PROXY_STATUS), cause.proxy_error()) {
+            self.append(headers, "error", error);
+        }
+    }
+
+    fn append(&self, headers: &mut HeaderMap, parameter: &str, value: &str) {
+        if let Ok(member) = HeaderValue::try_from(format!("{}; {parameter}={value}", self.name)) {
+            headers.append(PROXY_STATUS, member);
+        }
+    }
+}
+
+/// A bare item of structured fields: a token where it can be one, else a string
+/// ([RFC 9651 §4.1.6, §4.1.7](https://www.rfc-editor.org/rfc/rfc9651#section-4.1.6)).
+fn serialised(name: &str) -> Option<String> {
+    let first = name.bytes().next()?;
+    if (first.is_ascii_alphabetic() || first == b'*') && name.bytes().all(is_of_token) {
+        return Some(name.to_owned());
+    }
+    if !name.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        return None;
+    }
+    Some(format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")))
+}
+
+fn is_of_token(byte: u8) -> bool {
+    matches!(byte, b':' | b'/') || crate::core::header::is_token(&[byte])
+}
+
+/// A name that `Proxy-Status` cannot carry.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ProxyNameError(());
+
+impl fmt::Display for ProxyNameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a proxy must be one or more characters of printable ASCII")
+    }
+}
+
+impl Error for ProxyNameError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use sfv::{BareItem, List, ListEntry, Parser};
+
+    fn lines(headers: &HeaderMap) -> Vec<&str> {
+        headers.get_all(PROXY_STATUS).iter().map(|line| line.to_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn names() {
+        for (name, given, expected) in [
+            ("a host", "edge.example.net", Some("edge.example.net")),
+            ("with a port", "edge:8080", Some("edge:8080")),
+            ("a star", "*", Some("*")),
+            ("an address", "192.0.2.1", Some("\"192.0.2.1\"")),
+            ("words", "my edge", Some("\"my edge\"")),
+            ("a quote and an escape", r#"a"b\c"#, Some(r#""a\"b\\c""#)),
+            ("a separator", "a;b,c", Some("\"a;b,c\"")),
+            ("nothing", "", None),
+            ("a line end", "a\r\nx: 1", None),
+            ("a tab", "a\tb", None),
+            ("not ASCII", "bücher", None),
+        ] {
+            assert_eq!(serialised(given).as_deref(), expected, "{name}");
+            assert_eq!(ProxyStatus::new(given).is_ok(), expected.is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_becomes_of_an_upstreams_own() {
+        use UpstreamProxyStatus::{Extend, Keep, Strip};
+        for (name, policy, status, before, after) in [
+            ("kept", Keep, 502, &["far; error=dns_error"][..], &["far; error=dns_error"][..]),
+            ("kept, none", Keep, 502, &[], &[]),
+            ("stripped", Strip, 502, &["far", "near"], &[]),
+            ("extended", Extend, 502, &["far; error=dns_error"], &["far; error=dns_error", "gw; received-status=502"]),
+            ("extended, a success that tells", Extend, 200, &["far"], &["far", "gw; received-status=200"]),
+            ("extended, a success that does not", Extend, 200, &[], &[]),
+            ("extended, an error that does not", Extend, 500, &[], &["gw; received-status=500"]),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in before {
+                headers.append(PROXY_STATUS, HeaderValue::from_static(line));
+            }
+            let status = StatusCode::from_u16(status).unwrap();
+            ProxyStatus::new("gw").unwrap().upstream(policy).pass(&mut headers, status);
+            assert_eq!(lines(&headers), after, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_told_once_by_whoever_is_nearest() {
+        let mut headers = HeaderMap::new();
+        ProxyStatus::new("inner").unwrap().tell(&mut headers, Cause::DnsError);
+        ProxyStatus::new("outer").unwrap().tell(&mut headers, Cause::DnsError);
+        assert_eq!(lines(&headers), ["inner; error=dns_error"]);
+        let mut headers = HeaderMap::new();
+        ProxyStatus::new("gw").unwrap().tell(&mut headers, Cause::Overloaded);
+        assert!(headers.is_empty());
+    }
+
+    proptest! {
+        /// Another implementation of structured fields reads back what was written.
+        #[test]
+        fn a_member_is_a_structured_field(name in "[ -~]{1,40}", status in 100_u16..600) {
+            let mut headers = HeaderMap::new();
+            let proxy = ProxyStatus::new(&name).unwrap().upstream(UpstreamProxyStatus::Extend);
+            proxy.tell(&mut headers, Cause::ConnectionRefused);
+            proxy.pass(&mut headers, StatusCode::from_u16(status).unwrap());
+            let list: List = Parser::new(&lines(&headers).join(", ")).parse().unwrap();
+            prop_assert_eq!(list.len(), 2);
+            for entry in &list {
+                let ListEntry::Item(item) = entry else { panic!("no inner list was written") };
+                let told = match &item.bare_item {
+                    BareItem::Token(token) => token.as_str(),
+                    BareItem::String(string) => string.as_str(),
+                    other => panic!("{other:?}"),
+                };
+                prop_assert_eq!(told, &name);
+                prop_assert_eq!(item.params.len(), 1);
+            }
+        }
+
+        #[test]
+        fn any_name_is_told_rightly_or_refused(name in any::<String>()) {
+            prop_assert_eq!(ProxyStatus::new(&name).is_ok(), !name.is_empty() && name.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! An upstream that is down is left alone.
+
+use std::{
+    convert::Infallible,
+    io,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::Poll,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use donjon::{
+    ManualClock, Problem, Retryability,
+    error_mapping::{
+        Cause, CircuitBreakerLayer, CircuitState, ErrorMappingLayer, ProxyStatus, Role, UpstreamError, UpstreamProxyStatus,
+    },
+};
+use http::{Response, StatusCode};
+use http_body_util::{BodyExt as _, Empty, Full};
+use tower::{
+    BoxError, Layer as _, Service as _, ServiceExt as _, service_fn, timeout::error::Elapsed, util::BoxCloneSyncService,
+};
+use tower_test::mock;
+
+use super::Asked;
+use crate::support::{allocations, empty, get, now};
+
+type Outcome = Result<Response<Full<Bytes>>, BoxError>;
+
+fn clock() -> ManualClock {
+    ManualClock::at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000))
+}
+
+/// What becomes of the circuit when this came once; one failure opens it.
+async fn state_after(outcome: impl Fn() -> Outcome) -> CircuitState {
+    let layer = CircuitBreakerLayer::new().open_after(1, 1);
+    let _ = layer.layer(service_fn(|_: Asked| std::future::ready(outcome()))).oneshot(empty(get("/"))).await;
+    layer.state()
+}
+
+fn status(status: u16) -> Outcome {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    Ok(response)
+}
+
+#[tokio::test]
+async fn what_counts_against_an_upstream() {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset};
+    for (name, outcome, expected) in [
+        (
+            "refused",
+            (|| Err(UpstreamError::new(io::Error::from(ConnectionRefused)).into())) as fn() -> Outcome,
+            CircuitState::Open,
+        ),
+        ("reset", || Err(UpstreamError::new(io::Error::from(ConnectionReset)).into()), CircuitState::Open),
+        ("a timeout around it", || Err(Elapsed::new().into()), CircuitState::Open),
+        ("bad gateway", || status(502), CircuitState::Open),
+        ("unavailable", || status(503), CircuitState::Open),
+        ("gateway timeout", || status(504), CircuitState::Open),
+        ("a disk of our own", || Err(io::Error::from(ConnectionReset).into()), CircuitState::Closed),
+        ("our own limit", || Err(tower::load_shed::error::Overloaded::new().into()), CircuitState::Closed),
+        ("a refusal", || Err(Problem::new(StatusCode::FORBIDDEN).into()), CircuitState::Closed),
+        ("its bug", || status(500), CircuitState::Closed),
+        ("its refusal", || status(429), CircuitState::Closed),
+        ("its answer", || status(200), CircuitState::Closed),
+    ] {
+        assert_eq!(state_after(outcome).await, expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_open_circuit_answers_at_once_and_sends_nothing() {
+    let clock = clock();
+    let layer = CircuitBreakerLayer::new().open_after(2, 2).open_for(Duration::from_secs(8)).clock(clock.clone());
+    let asked = AtomicUsize::new(0);
+    let mut service = layer.layer(service_fn(|_: Asked| {
+        asked.fetch_add(1, Ordering::Relaxed);
+        std::future::ready(status(503))
+    }));
+    for _ in 0..2 {
+        service.ready().await.unwrap().call(empty(get("/"))).await.unwrap();
+    }
+    clock.advance(Duration::from_millis(2_500));
+    let response = service.ready().await.unwrap().call(empty(get("/"))).await.unwrap();
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()["retry-after"], "6", "rounded up");
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    assert_eq!(response.extensions().get(), Some(&Cause::DestinationUnavailable));
+    assert_eq!(response.extensions().get(), Some(&Retryability::Safe));
+    assert!(response.into_body().collect().await.unwrap().to_bytes().starts_with(b"{\"type\":"));
+    clock.advance(Duration::from_secs(6));
+    assert_eq!(layer.state(), CircuitState::HalfOpen);
+    service.ready().await.unwrap().call(empty(get("/"))).await.unwrap();
+    assert_eq!((asked.load(Ordering::Relaxed), layer.state()), (3, CircuitState::Open));
+}
+
+#[tokio::test]
+async fn a_gateway_tells_that_nothing_was_received() {
+    let gateway = ErrorMappingLayer::new().role(Role::Gateway);
+    let told = ProxyStatus::new("edge").unwrap().upstream(UpstreamProxyStatus::Extend);
+    let breaker = CircuitBreakerLayer::new().open_after(1, 1);
+    let mut service = gateway.proxy_status(told).layer(breaker.layer(service_fn(|_: Asked| std::future::ready(status(503)))));
+    for expected in ["edge; received-status=503", "edge; error=destination_unavailable"] {
+        let response = service.ready().await.unwrap().call(empty(get("/"))).await.unwrap();
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers().get_all("proxy-status").iter().collect::<Vec<_>>(), [expected]);
+    }
+}
+
+#[tokio::test]
+async fn services_of_one_layer_share_a_circuit_and_those_of_another_do_not() {
+    let layer = CircuitBreakerLayer::new().open_after(1, 1);
+    let _ = layer.layer(service_fn(|_: Asked| std::future::ready(status(504)))).oneshot(empty(get("/"))).await;
+    let ok = || service_fn(|_: Asked| std::future::ready(status(200)));
+    assert_eq!(layer.clone().layer(ok()).oneshot(empty(get("/"))).await.unwrap().status(), 503);
+    assert_eq!(CircuitBreakerLayer::new().layer(ok()).oneshot(empty(get("/"))).await.unwrap().status(), 200);
+    assert_eq!(layer.open_for(Duration::ZERO).state(), CircuitState::Closed, "a setting makes another");
+}
+
+#[tokio::test]
+async fn a_request_that_is_given_up_says_nothing_and_keeps_no_place() {
+    let clock = clock();
+    let layer = CircuitBreakerLayer::new().open_after(1, 1).clock(clock.clone());
+    let _ = layer.layer(service_fn(|_: Asked| std::future::ready(status(504)))).oneshot(empty(get("/"))).await;
+    clock.advance(Duration::from_secs(5));
+    let mut silent = layer.layer(service_fn(|_: Asked| std::future::pending::<Outcome>()));
+    let probe = silent.ready().await.unwrap().call(empty(get("/")));
+    let ok = || layer.layer(service_fn(|_: Asked| std::future::ready(status(200)))).oneshot(empty(get("/")));
+    assert_eq!(ok().await.unwrap().status(), 503, "one probe at a time");
+    drop(probe);
+    assert_eq!(ok().await.unwrap().status(), 200);
+    assert_eq!(layer.state(), CircuitState::Closed);
+}
+
+#[tokio::test]
+async fn readiness_is_that_of_the_service_within_and_its_failure_counts() {
+    let (inner, mut handle) = mock::pair::<Asked, Response<Full<Bytes>>>();
+    let layer = CircuitBreakerLayer::new().open_after(1, 1);
+    let mut service = mock::Spawn::new(layer.layer(inner));
+    handle.allow(0);
+    assert!(service.poll_ready().is_pending());
+    handle.allow(1);
+    assert!(service.poll_ready().is_ready());
+    handle.send_error(UpstreamError::new("gone"));
+    assert!(matches!(service.poll_ready(), Poll::Ready(Err(_))));
+    assert_eq!(layer.state(), CircuitState::Open);
+}
+
+#[tokio::test]
+async fn it_can_be_boxed_and_its_error_is_that_within() {
+    let inner = service_fn(|_: Asked| async { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"hello")))) });
+    let boxed: BoxCloneSyncService<Asked, _, Infallible> = BoxCloneSyncService::new(CircuitBreakerLayer::new().layer(inner));
+    let response = boxed.clone().oneshot(empty(get("/"))).await.unwrap();
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hello");
+}
+
+#[test]
+fn a_success_allocates_nothing() {
+    let inner = service_fn(|_: Asked| std::future::ready(Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))));
+    let mut service = CircuitBreakerLayer::new().layer(inner);
+    let request = empty(get("/"));
+    let (count, response) = allocations(|| now(service.call(request)));
+    assert_eq!((count, response.status().as_u16()), (0, 200));
+}
