@@ -40,7 +40,8 @@ mod axum;
 mod readme;
 
 pub use crate::core::{
-    Clock, LayerBody, ManualClock, Principal, PrincipalBuilder, Problem, Retryability, Revoked, Revoker, SystemClock, Value,
+    AssetUrls, Clock, LayerBody, ManualClock, Principal, PrincipalBuilder, Problem, Retryability, Revoked, Revoker, SystemClock,
+    Value,
 };
 
 #[cfg(fuzzing)]

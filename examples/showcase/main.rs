@@ -107,7 +107,9 @@ async fn app(room: Room) -> Result<Router, Box<dyn Error>> {
 
     // For everybody; a token is not even looked at.
     // The icon at the top, and a row of the gallery on a wide screen.
-    let pages = Router::new().merge(page::routes()).merge(gallery::routes()).layer(LazyImagesLayer::new().eager(5));
+    let assets = page::assets()?;
+    let lazy = LazyImagesLayer::new().eager(5).asset_urls(assets.clone());
+    let pages = Router::new().merge(page::routes(&assets)).merge(gallery::routes()).layer(lazy);
     let public = pages.merge(login::routes(login)).layer(cache.clone());
     // For everybody; but who shows a token shows a good one.
     let open = Router::new()
@@ -135,7 +137,6 @@ fn cache_policy() -> Result<CachePolicy, PolicyError> {
     let day = CacheControl::new().with_public().with_max_age(Duration::from_secs(24 * 60 * 60));
     CachePolicy::builder()
         .rule(CacheRule::new(CacheControl::new().with_private().with_no_cache()).path("/api/**"))
-        .rule(CacheRule::new(CacheControl::new().with_no_cache()).path("/assets/*"))
         .rule(CacheRule::new(day).path("/gallery/images/*"))
         .build()
 }

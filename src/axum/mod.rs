@@ -1,5 +1,7 @@
 //! What axum needs to know of the crate's types: extractors and responses, on `axum-core` alone.
 
+#[cfg(feature = "conditional-cache")]
+mod conditional_cache;
 mod problem;
 #[cfg(feature = "token-auth")]
 mod token_auth;

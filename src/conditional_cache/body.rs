@@ -9,6 +9,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use super::range::{Cut, Segment};
 use crate::core::LayerBody;
 
 pin_project! {
@@ -16,6 +17,9 @@ pin_project! {
     ///
     /// The inner service's body, untouched; or bytes of the layer's own; or what was held back for the entity tag, followed by what was
     /// not. Frames, trailers and errors come in the order in which the inner body gave them, and a size that was known stays known.
+    ///
+    /// Or parts of one of these, for a range request. Their size is exact: if the inner body turns out to be shorter than it was said to
+    /// be, the answer ends before that size, and a server breaks it off (HTTP/1.1) or the client takes it for malformed (HTTP/2).
     pub struct ResponseBody<B>
     where
         B: Body,
@@ -34,6 +38,8 @@ pin_project! {
         Layer { #[pin] body: LayerBody<B> },
         // In a box, since it is rare and every response would be as large.
         Replay { replay: Box<Replay<B>> },
+        Cut { cut: Box<Cut<ResponseBody<B>>> },
+        None,
     }
 }
 
@@ -64,6 +70,25 @@ impl<B: Body> ResponseBody<B> {
         Self { kind: Kind::Layer { body } }
     }
 
+    /// No content, and no word on how much there would have been: with a size of 0, a framework would write a `Content-Length: 0` onto a 304
+    /// or the answer to a HEAD, where it tells the length of what a GET would get
+    /// ([RFC 9110 §8.6](https://www.rfc-editor.org/rfc/rfc9110#section-8.6)).
+    fn none() -> Self {
+        Self { kind: Kind::None }
+    }
+
+    pub(super) fn cut(self, segments: Vec<Segment>) -> Self {
+        Self { kind: Kind::Cut { cut: Box::new(Cut::new(self, segments)) } }
+    }
+
+    /// The body of an answer without content.
+    ///
+    /// A compressing layer further out takes what tells no length for long, and would make a coding's empty content out of no content. So
+    /// the length is only left open where the client takes no coding.
+    pub(super) fn without_content(may_be_coded: bool) -> Self {
+        if may_be_coded { Self::layer(LayerBody::empty()) } else { Self::none() }
+    }
+
     /// `size` is the exact size that the inner body claimed for the whole content.
     pub(super) fn replay(held: Bytes, size: Option<u64>, then: Then<B>) -> Self {
         match then {
@@ -84,6 +109,8 @@ where
         match self.project().kind.project() {
             KindProj::Layer { body } => body.poll_frame(cx),
             KindProj::Replay { replay } => replay.poll_frame(cx),
+            KindProj::Cut { cut } => cut.poll_frame(cx),
+            KindProj::None => Poll::Ready(None),
         }
     }
 
@@ -91,6 +118,8 @@ where
         match &self.kind {
             Kind::Layer { body } => body.is_end_stream(),
             Kind::Replay { replay } => replay.is_end_stream(),
+            Kind::Cut { cut } => cut.is_end_stream(),
+            Kind::None => true,
         }
     }
 
@@ -98,6 +127,8 @@ where
         match &self.kind {
             Kind::Layer { body } => body.size_hint(),
             Kind::Replay { replay } => replay.size_hint(),
+            Kind::Cut { cut } => cut.size_hint(),
+            Kind::None => SizeHint::new(),
         }
     }
 }
@@ -162,6 +193,8 @@ impl<B: Body> fmt::Debug for ResponseBody<B> {
         match &self.kind {
             Kind::Layer { body } => write!(f, "ResponseBody({body:?})"),
             Kind::Replay { replay } => write!(f, "ResponseBody({} bytes held)", replay.held.len()),
+            Kind::Cut { .. } => f.write_str("ResponseBody(parts)"),
+            Kind::None => f.write_str("ResponseBody(none)"),
         }
     }
 }

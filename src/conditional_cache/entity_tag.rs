@@ -7,7 +7,10 @@
 //!
 //! A backslash is an ordinary character in here, so a list of tags cannot be split like a list of quoted strings.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt::{self, Write as _},
+    str::FromStr,
+};
 
 use http::HeaderValue;
 use sha2::{Digest as _, Sha256};
@@ -72,19 +75,22 @@ impl EntityTag {
     }
 
     pub(super) fn generate(content: &[u8], strength: Strength) -> Self {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        let digest = Sha256::digest(content);
-        let mut text = Vec::with_capacity(36);
-        if strength == Strength::Weak {
-            text.extend_from_slice(b"W/");
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut hex = [b'0'; 32];
+        for (two, byte) in hex.chunks_exact_mut(2).zip(Sha256::digest(content)) {
+            for (digit, value) in two.iter_mut().zip([byte >> 4, byte & 15]) {
+                *digit = DIGITS.get(usize::from(value)).copied().unwrap_or(b'0');
+            }
         }
-        text.push(b'"');
-        for byte in digest.iter().take(16) {
-            text.extend(HEX.get(usize::from(byte >> 4)));
-            text.extend(HEX.get(usize::from(byte & 15)));
-        }
-        text.push(b'"');
-        // Hexadecimal digits and quotes are a field value, always.
+        Self::generate_from(str::from_utf8(&hex).unwrap_or_default(), hex.len(), strength)
+    }
+
+    /// Around the text of `opaque`, which has so many characters of those that a tag can hold.
+    pub(super) fn generate_from(opaque: impl fmt::Display, length: usize, strength: Strength) -> Self {
+        // No longer than needed: what has room to spare costs another allocation when it becomes a field value.
+        let (mark, room) = if strength == Strength::Weak { ("W/", 4) } else { ("", 2) };
+        let mut text = String::with_capacity(length + room);
+        let _ = write!(text, "{mark}\"{opaque}\"");
         Self(HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("W/\"\"")))
     }
 

@@ -7,9 +7,36 @@ use http::HeaderValue;
 /// 9999-12-31T23:59:59Z, the last second that four digits of a year can name.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// Reads any of the three formats; `None` for anything else, a list of dates included.
+/// Reads any of the three formats; `None` for anything else, a list of dates included. A date before 1970 is taken as the epoch, a leap
+/// second as the one after it. The two digits of a year in an rfc850-date are of 1970 to 2069.
 pub(super) fn parse(value: &[u8]) -> Option<SystemTime> {
-    httpdate::parse_http_date(std::str::from_utf8(value).ok()?).ok()
+    let text = std::str::from_utf8(value).ok()?;
+    httpdate::parse_http_date(text).ok().or_else(|| after_leap_second(text)).or_else(|| is_early(text).then_some(UNIX_EPOCH))
+}
+
+/// The second after a `:60`, which `httpdate` does not tell.
+fn after_leap_second(text: &str) -> Option<SystemTime> {
+    let (before, after) = text.split_once("59:60 ")?;
+    let last = httpdate::parse_http_date(&format!("{before}59:59 {after}")).ok()?;
+    last.checked_add(Duration::from_secs(1))
+}
+
+/// Whether it is a date of a year before 1970, which `httpdate` does not tell.
+///
+/// To ignore it would turn what it means around: `If-Unmodified-Since` of the year 1, the "no date" of some platforms, forbids the write.
+fn is_early(text: &str) -> bool {
+    let text = text.trim();
+    // Where the year stands in an IMF-fixdate and in an asctime-date.
+    [12, 20].into_iter().any(|at| {
+        let (Some(before), Some(year), Some(after)) = (text.get(..at), text.get(at..at + 4), text.get(at + 4..)) else {
+            return false;
+        };
+        let early = year.bytes().all(|byte| byte.is_ascii_digit()).then(|| year.parse::<u16>()).and_then(Result::ok);
+        // The calendar repeats itself after 400 years, days of the week included.
+        early
+            .filter(|year| *year < 1970)
+            .is_some_and(|year| httpdate::parse_http_date(&format!("{before}{}{after}", 2000 + year % 400)).is_ok())
+    })
 }
 
 /// Writes an IMF-fixdate; a time outside the years 1970 to 9999 becomes the nearest one inside.
@@ -38,6 +65,14 @@ mod tests {
             ("IMF-fixdate", "Sun, 06 Nov 1994 08:49:37 GMT", Some(instant)),
             ("rfc850-date", "Sunday, 06-Nov-94 08:49:37 GMT", Some(instant)),
             ("asctime-date", "Sun Nov  6 08:49:37 1994", Some(instant)),
+            ("before 1970", "Wed, 31 Dec 1969 23:59:59 GMT", Some(UNIX_EPOCH)),
+            ("the first second of the calendar", "Mon, 01 Jan 0001 00:00:00 GMT", Some(UNIX_EPOCH)),
+            ("before 1970, asctime-date", "Wed Dec 31 23:59:59 1969", Some(UNIX_EPOCH)),
+            ("no such day before 1970", "Wed, 32 Dec 1969 23:59:59 GMT", None),
+            ("another day of the week before 1970", "Fri, 31 Dec 1969 23:59:59 GMT", None),
+            ("a leap second", "Sat, 31 Dec 2016 23:59:60 GMT", Some(UNIX_EPOCH + Duration::from_secs(1_483_228_800))),
+            ("a leap second, asctime-date", "Sat Dec 31 23:59:60 2016", Some(UNIX_EPOCH + Duration::from_secs(1_483_228_800))),
+            ("a leap minute", "Sat, 31 Dec 2016 23:60:00 GMT", None),
             ("two dates", "Sun, 06 Nov 1994 08:49:37 GMT, Sun, 06 Nov 1994 08:49:37 GMT", None),
             ("another zone", "Sun, 06 Nov 1994 08:49:37 CET", None),
             ("no such day", "Sun, 31 Feb 1994 08:49:37 GMT", None),

@@ -1,17 +1,25 @@
-use std::sync::Arc;
-
 use tower_layer::Layer;
 
-use super::{config::Config, policy::CachePolicy, service::ConditionalCache, tagging::EntityTags};
+use super::{
+    cache_policy::Writer,
+    partial::Cutter,
+    policy::CachePolicy,
+    range::Ranges,
+    service::ConditionalCache,
+    tagging::{EntityTags, Tagger},
+};
 use crate::core::{Clock, SharedClock};
 
-/// Answers conditional requests, tags responses and writes their `Cache-Control`. See the [module](self::super) for the rules.
+/// Answers conditional and range requests, tags responses and writes their `Cache-Control`. See the [module](self::super) for the rules.
 ///
-/// Cloning is a reference count.
+/// It is a [`CachePolicyLayer`](super::CachePolicyLayer) within a [`PreconditionLayer`](super::PreconditionLayer), in one service that
+/// reads each request once. Cloning is a reference count.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct ConditionalCacheLayer {
-    config: Arc<Config>,
+    writer: Writer,
+    tagger: Tagger,
+    cutter: Cutter,
 }
 
 impl ConditionalCacheLayer {
@@ -20,15 +28,17 @@ impl ConditionalCacheLayer {
         Self::default()
     }
 
-    /// Sets what is written into `Cache-Control` and `Expires`.
+    /// Sets what is written into `Cache-Control`, `Expires`, `Vary` and the targeted fields.
     pub fn policy(mut self, policy: CachePolicy) -> Self {
-        self.config_mut().policy = policy;
+        self.writer.set_policy(policy);
         self
     }
 
-    /// Sets the clock from which `Expires` is told; the system's if none is given.
+    /// Sets the clock from which `Expires` is told and the dates of `If-Range` are judged; the system's if none is given.
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.config_mut().clock = SharedClock::new(clock);
+        let clock = SharedClock::new(clock);
+        self.writer.set_clock(clock.clone());
+        self.cutter.clock = Some(clock);
         self
     }
 
@@ -37,18 +47,20 @@ impl ConditionalCacheLayer {
     ///
     /// Every request in progress may hold this much.
     pub fn max_buffered(mut self, bytes: usize) -> Self {
-        self.config_mut().max_buffered = bytes;
+        self.tagger.limit = bytes;
         self
     }
 
     /// Sets whether and how entity tags are made.
     pub fn entity_tags(mut self, setting: EntityTags) -> Self {
-        self.config_mut().entity_tags = setting;
+        self.tagger.setting = setting;
         self
     }
 
-    fn config_mut(&mut self) -> &mut Config {
-        Arc::make_mut(&mut self.config)
+    /// Sets whether requests for a part of a response are answered by the layer.
+    pub fn ranges(mut self, setting: Ranges) -> Self {
+        self.cutter.setting = setting;
+        self
     }
 }
 
@@ -56,6 +68,6 @@ impl<S> Layer<S> for ConditionalCacheLayer {
     type Service = ConditionalCache<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ConditionalCache::new(inner, Arc::clone(&self.config))
+        ConditionalCache::new(inner, self.writer.clone(), self.tagger, self.cutter.clone())
     }
 }

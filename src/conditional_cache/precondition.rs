@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use super::{
     entity_tag::{Comparison, list},
     http_date,
+    if_range::IfRange,
     validators::{Current, Validators},
 };
 use crate::core::{
@@ -14,25 +15,53 @@ use crate::core::{
     header::{only, trim_ows},
 };
 
-/// The conditions that a request sets: `If-Match`, `If-Unmodified-Since`, `If-None-Match`, `If-Modified-Since`.
+/// The conditions that a request sets: `If-Match`, `If-Unmodified-Since`, `If-None-Match`, `If-Modified-Since`, `If-Range`.
 ///
 /// The layer evaluates them itself for GET and HEAD. Before a write only the handler knows the current state, so the handler asks, and
-/// does so before it changes anything:
+/// does so before it changes anything. What it gets when it must not write is a [`Problem`] to return:
 ///
 /// ```
 /// use donjon::{Problem, conditional_cache::{EntityTag, Preconditions, Validators}};
-/// use http::{HeaderMap, Method};
+/// use http::HeaderMap;
 ///
-/// fn put(headers: &HeaderMap, revision: u32) -> Result<u32, Problem> {
-///     let tag = EntityTag::strong(revision.to_string()).map_err(|_| Problem::new(http::StatusCode::INTERNAL_SERVER_ERROR))?;
-///     Preconditions::from_headers(headers).guard(&Method::PUT, &Validators::existing().with_entity_tag(tag))?;
-///     Ok(revision + 1)
+/// fn put(headers: &HeaderMap, revision: &mut u32) -> Result<(), Problem> {
+///     let current = Validators::existing().with_entity_tag(EntityTag::of(revision.to_string()));
+///     Preconditions::from_headers(headers).require_if_match()?.check(&current)?;
+///     *revision += 1;
+///     Ok(())
 /// }
 ///
-/// let mut headers = HeaderMap::new();
-/// headers.insert("if-match", "\"6\"".parse().unwrap());
-/// assert_eq!(put(&headers, 6).unwrap(), 7);
-/// assert_eq!(put(&headers, 7).unwrap_err().status(), 412);
+/// let (mut revision, mut headers) = (6, HeaderMap::new());
+/// assert_eq!(put(&headers, &mut revision).unwrap_err().status(), 428);
+/// headers.insert("if-match", EntityTag::of("6").into());
+/// assert!(put(&headers, &mut revision).is_ok());
+/// assert_eq!(put(&headers, &mut revision).unwrap_err().status(), 412, "somebody has written since");
+/// assert_eq!(revision, 7);
+/// ```
+///
+/// `check` and the write have to be one step for everybody else: under one lock, or in one transaction.
+///
+/// With the feature `axum` it is an extractor that never refuses, and a [`Problem`] is a response:
+///
+/// ```
+/// # #[cfg(feature = "axum")] {
+/// # use std::sync::{Arc, Mutex};
+/// use axum::{Router, extract::State, routing};
+/// use donjon::{Problem, conditional_cache::{EntityTag, Preconditions, Validators}};
+///
+/// async fn put(
+///     State(page): State<Arc<Mutex<String>>>,
+///     preconditions: Preconditions,
+///     text: String,
+/// ) -> Result<Validators, Problem> {
+///     let mut page = page.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+///     preconditions.check(&Validators::existing().with_entity_tag(EntityTag::of(&*page)))?;
+///     *page = text;
+///     Ok(Validators::existing().with_entity_tag(EntityTag::of(&*page)))
+/// }
+///
+/// let router: Router = Router::new().route("/page", routing::put(put)).with_state(Arc::default());
+/// # }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Preconditions {
@@ -40,6 +69,7 @@ pub struct Preconditions {
     if_unmodified_since: Option<SystemTime>,
     if_none_match: Option<Tags>,
     if_modified_since: Option<SystemTime>,
+    if_range: Option<IfRange>,
 }
 
 /// What [`Preconditions::evaluate`] found.
@@ -55,7 +85,7 @@ pub enum Evaluation {
 }
 
 impl Preconditions {
-    /// Reads the four fields.
+    /// Reads the five fields.
     ///
     /// Never fails: a date that is malformed, repeated or a list is ignored, as
     /// [§13.1.3](https://www.rfc-editor.org/rfc/rfc9110#section-13.1.3) and
@@ -68,14 +98,16 @@ impl Preconditions {
             if_unmodified_since: date(headers, &header::IF_UNMODIFIED_SINCE),
             if_none_match: Tags::of(headers, &header::IF_NONE_MATCH),
             if_modified_since: date(headers, &header::IF_MODIFIED_SINCE),
+            if_range: IfRange::from_headers(headers),
         }
     }
 
     /// Whether the request sets no condition that can be evaluated.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { if_match, if_unmodified_since, if_none_match, if_modified_since } = self;
-        if_match.is_none() && if_unmodified_since.is_none() && if_none_match.is_none() && if_modified_since.is_none()
+        let Self { if_match, if_unmodified_since, if_none_match, if_modified_since, if_range } = self;
+        let (tags, dates) = ((if_match, if_none_match), (if_unmodified_since, if_modified_since));
+        tags == (&None, &None) && dates == (&None, &None) && if_range.is_none()
     }
 
     /// Evaluates the conditions in the order of [RFC 9110 §13.2.2](https://www.rfc-editor.org/rfc/rfc9110#section-13.2.2).
@@ -116,19 +148,68 @@ impl Preconditions {
         }
     }
 
-    /// Refuses what must not be performed: the 412 as a [`Problem`] that a handler can return.
+    /// Whether a `Range` of the request may be heeded, step 5 of
+    /// [RFC 9110 §13.2.2](https://www.rfc-editor.org/rfc/rfc9110#section-13.2.2): there is no `If-Range`, or the client's part is of the
+    /// current representation. Ask after [`evaluate`](Self::evaluate); if not, the whole is sent.
     ///
-    /// [`Evaluation::NotModified`] is no refusal; the layer makes the 304 out of the handler's answer.
+    /// A date counts only when the second that it tells is over at `now`, for until then the representation may change under the same date
+    /// ([§8.8.2.2](https://www.rfc-editor.org/rfc/rfc9110#section-8.8.2.2)).
+    #[must_use]
+    pub fn allow_range(&self, current: &Validators, now: SystemTime) -> bool {
+        self.range_applies(current.into(), now)
+    }
+
+    pub(super) fn range_applies(&self, current: Current<'_>, now: SystemTime) -> bool {
+        self.if_range.as_ref().is_none_or(|if_range| if_range.holds(current, now))
+    }
+
+    /// Refuses a write that must not be performed: for every method but GET and HEAD, whose conditions are the layer's to answer.
     ///
     /// # Errors
     ///
-    /// If [`evaluate`](Self::evaluate) says [`Evaluation::PreconditionFailed`].
-    pub fn guard(&self, method: &Method, current: &Validators) -> Result<(), Problem> {
-        match self.evaluate(method, current) {
+    /// 412 if the resource is not in the state that the client supposes. Nothing must be changed then.
+    pub fn check(&self, current: &Validators) -> Result<(), Problem> {
+        // To the evaluation all methods that write are alike.
+        match self.evaluate(&Method::PUT, current) {
             Evaluation::PreconditionFailed => Err(refusal()),
             Evaluation::Proceed | Evaluation::NotModified => Ok(()),
         }
     }
+
+    /// Demands that a write names the state that it overwrites, so that nobody's change is lost
+    /// ([RFC 6585 §3](https://www.rfc-editor.org/rfc/rfc6585#section-3)).
+    ///
+    /// # Errors
+    ///
+    /// 428 without `If-Match`. Whether it matches is for [`check`](Self::check) to say.
+    pub fn require_if_match(&self) -> Result<&Self, Problem> {
+        match self.if_match {
+            Some(_) => Ok(self),
+            None => {
+                Err(required("Read the resource, then repeat the request with If-Match and the entity tag that came with it."))
+            }
+        }
+    }
+
+    /// Demands any condition on a write: `If-Match`, `If-Unmodified-Since` with a date, or `If-None-Match`, with which a resource is created
+    /// and never replaced ([RFC 6585 §3](https://www.rfc-editor.org/rfc/rfc6585#section-3)).
+    ///
+    /// # Errors
+    ///
+    /// 428 without any of them.
+    pub fn require_any(&self) -> Result<&Self, Problem> {
+        match (&self.if_match, self.if_unmodified_since, &self.if_none_match) {
+            (None, None, None) => Err(required(
+                "Repeat the request with If-Match and the entity tag of the resource, or with If-None-Match: * to create it.",
+            )),
+            _ => Ok(self),
+        }
+    }
+}
+
+/// The 428; it tells how to put things right, as §3 wants.
+fn required(detail: &'static str) -> Problem {
+    Problem::new(StatusCode::PRECONDITION_REQUIRED).with_detail(detail)
 }
 
 /// The 412. Nothing in it tells the current tag: who may not read the resource must not learn its state by writing.

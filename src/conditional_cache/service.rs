@@ -1,67 +1,30 @@
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Method, Request, Response, header};
+use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
 use super::{
     body::ResponseBody,
-    config::Config,
-    future::{Plan, ResponseFuture},
-    precondition::Preconditions,
-    tagging::accepts_coding,
+    cache_policy::Writer,
+    evaluation::{Plan, ResponseFuture},
+    partial::Cutter,
+    tagging::Tagger,
 };
-use crate::core::Principal;
 
 /// The service that [`ConditionalCacheLayer`](super::ConditionalCacheLayer) makes.
 #[derive(Clone, Debug)]
 pub struct ConditionalCache<S> {
     inner: S,
-    config: Arc<Config>,
+    writer: Writer,
+    tagger: Tagger,
+    cutter: Cutter,
 }
 
 impl<S> ConditionalCache<S> {
-    pub(super) fn new(inner: S, config: Arc<Config>) -> Self {
-        Self { inner, config }
-    }
-
-    /// What the response will be judged by. Only GET and HEAD: after any other method the work is done, and no condition can undo it.
-    fn plan<B>(&self, request: &Request<B>) -> Option<Plan> {
-        let head = match *request.method() {
-            Method::GET => false,
-            Method::HEAD => true,
-            _ => return None,
-        };
-        let mut plan = Plan {
-            head,
-            preconditions: None,
-            candidates: self.config.policy.candidates(request.uri().path()),
-            authorization: false,
-            cookie: false,
-            principal: request.extensions().get::<Principal>().is_some(),
-            may_be_coded: false,
-            config: Arc::clone(&self.config),
-        };
-        let mut conditional = false;
-        // One pass is quicker than to look up seven.
-        for (name, value) in request.headers() {
-            match *name {
-                header::AUTHORIZATION => plan.authorization = true,
-                header::COOKIE => plan.cookie = true,
-                header::ACCEPT_ENCODING => plan.may_be_coded = plan.may_be_coded || accepts_coding(value.as_bytes()),
-                header::IF_MATCH | header::IF_NONE_MATCH | header::IF_MODIFIED_SINCE | header::IF_UNMODIFIED_SINCE => {
-                    conditional = true;
-                }
-                _ => {}
-            }
-        }
-        // In a box: as small as can be, since it waits beside every request.
-        plan.preconditions = conditional.then(|| Box::new(Preconditions::from_headers(request.headers())));
-        Some(plan)
+    pub(super) fn new(inner: S, writer: Writer, tagger: Tagger, cutter: Cutter) -> Self {
+        Self { inner, writer, tagger, cutter }
     }
 }
 
@@ -78,8 +41,9 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let plan = self.plan(&request);
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let plan = Plan::of(&request, self.tagger, &self.cutter, Some(&self.writer));
+        self.cutter.prepare(&mut request);
         ResponseFuture::new(self.inner.call(request), plan)
     }
 }

@@ -22,6 +22,20 @@ pub enum EntityTags {
     Off,
 }
 
+/// Whether, how and of how much the layer makes tags.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tagger {
+    pub(super) setting: EntityTags,
+    /// How many bytes may be held back.
+    pub(super) limit: usize,
+}
+
+impl Default for Tagger {
+    fn default() -> Self {
+        Self { setting: EntityTags::default(), limit: 256 * 1024 }
+    }
+}
+
 /// What is to be done about the tag of one response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tagging {

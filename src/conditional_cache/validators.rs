@@ -86,6 +86,23 @@ impl Validators {
         self.last_modified
     }
 
+    /// Writes those that are known and not there. By value: a tag that moves into the field is not counted references of.
+    pub(super) fn write_missing(self, headers: &mut HeaderMap) {
+        if let Some(tag) = self.entity_tag {
+            headers.entry(header::ETAG).or_insert_with(|| tag.into());
+        }
+        if let Some(time) = self.last_modified {
+            headers.entry(header::LAST_MODIFIED).or_insert_with(|| http_date::render(time));
+        }
+    }
+
+    /// Writes what a 304 tells: the tag, or the date where there is none
+    /// ([RFC 9110 §15.4.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5)).
+    pub(super) fn write_not_modified(self, headers: &mut HeaderMap) {
+        let last_modified = self.last_modified.filter(|_| self.entity_tag.is_none());
+        Self { last_modified, ..self }.write_missing(headers);
+    }
+
     /// Writes `ETag` and `Last-Modified`, those that are known.
     pub fn write(&self, headers: &mut HeaderMap) {
         if let Some(tag) = &self.entity_tag {

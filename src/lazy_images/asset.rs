@@ -1,43 +1,10 @@
-use std::{borrow::Cow, ops::Range};
+use std::ops::Range;
 
 use super::{
     location::{Base, Location},
     srcset::candidates,
 };
-
-/// Knows the fingerprinted URLs of local assets, so that links to them become links to what may be cached for ever.
-///
-/// A closure is one too:
-///
-/// ```
-/// use donjon::lazy_images::LazyImagesLayer;
-///
-/// let layer = LazyImagesLayer::new().asset_urls(|path: &str| {
-///     (path == "/assets/tower.png").then(|| "/assets/tower.5d41402a.png".to_owned())
-/// });
-/// ```
-///
-/// A URL is used if it can stand in any attribute as it is: letters, digits and `-._~/%:@!$*+;?=`. Others are left out, and the
-/// link stays as it was.
-pub trait AssetUrls: Send + Sync + 'static {
-    /// The URL for the asset at `path`, which is absolute, percent-decoded, without dot segments and without a query.
-    fn url(&self, path: &str) -> Option<Cow<'_, str>>;
-
-    /// A number that changes whenever an answer may have changed, as in
-    /// [`DimensionSource::revision`](super::DimensionSource::revision).
-    fn revision(&self) -> u64 {
-        0
-    }
-}
-
-impl<F> AssetUrls for F
-where
-    F: Fn(&str) -> Option<String> + Send + Sync + 'static,
-{
-    fn url(&self, path: &str) -> Option<Cow<'_, str>> {
-        self(path).map(Cow::Owned)
-    }
-}
+use crate::core::AssetUrls;
 
 /// The parts of an attribute's value that are replaced, in order.
 pub(super) type Replacements = Vec<(Range<usize>, String)>;

@@ -2,7 +2,8 @@ use std::{fmt, sync::Arc};
 
 use lol_html::Selector;
 
-use super::{asset::AssetUrls, hint::Hints, placeholder::PlaceholderClasses, policy::Rules, size::DimensionSource};
+use super::{hint::Hints, placeholder::PlaceholderClasses, policy::Rules, size::DimensionSource};
+use crate::core::AssetUrls;
 
 /// What the rewriter does with the tags that a selector finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use lol_html::Selector;
 use tower_layer::Layer;
 
 use super::{
-    asset::AssetUrls, config::Config, error::ConfigError, hint::Hint, placeholder::PlaceholderClasses, service::LazyImages,
-    size::DimensionSource,
+    config::Config, error::ConfigError, hint::Hint, placeholder::PlaceholderClasses, service::LazyImages, size::DimensionSource,
 };
+use crate::core::AssetUrls;
 
 /// Puts [`LazyImages`] around a service.
 ///

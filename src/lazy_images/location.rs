@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::core::path::decode;
+
 /// Against what a page's relative URLs are resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Base {
@@ -139,34 +141,6 @@ fn without_dots(path: Cow<'_, str>) -> Option<Cow<'_, str>> {
         return None;
     }
     Some(Cow::Owned(["/", &kept.join("/")].concat()))
-}
-
-/// Undoes percent-encoding; `None` where that would make a separator, a dot segment or a control, or is not UTF-8.
-fn decode(path: Cow<'_, str>) -> Option<Cow<'_, str>> {
-    if !path.contains('%') {
-        return Some(path);
-    }
-    let mut decoded = Vec::with_capacity(path.len());
-    let mut bytes = path.bytes();
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'%' => {
-                let byte = hex(bytes.next()?)? << 4 | hex(bytes.next()?)?;
-                if byte.is_ascii_control() || matches!(byte, b'/' | b'\\' | b'%') {
-                    return None;
-                }
-                byte
-            }
-            byte => byte,
-        });
-    }
-    let decoded = String::from_utf8(decoded).ok()?;
-    let dots = decoded.split('/').any(|segment| matches!(segment, "." | ".."));
-    (!dots).then_some(Cow::Owned(decoded))
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]

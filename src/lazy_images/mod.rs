@@ -52,7 +52,7 @@
 //! # }
 //! ```
 //!
-//! A handler decides for its own page with a [`Directive`]. [`AssetUrls`] leads links to fingerprinted assets, and
+//! A handler decides for its own page with a [`Directive`]. [`AssetUrls`](crate::AssetUrls) leads links to fingerprinted assets, and
 //! [`PlaceholderClasses`] shows something in the place of what has not come yet.
 //!
 //! # Security
@@ -97,7 +97,6 @@ mod srcset;
 mod validator;
 
 pub use self::{
-    asset::AssetUrls,
     body::ResponseBody,
     directive::Directive,
     error::{ConfigError, ConfigErrorKind},

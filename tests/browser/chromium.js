@@ -5,15 +5,27 @@ import { chromium } from "playwright-core";
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
-export async function launch() {
+const OPTIONS = {
+  executablePath: CHROMIUM,
+  headless: true,
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+};
+
+function assertInstalled() {
   if (!existsSync(CHROMIUM)) {
     throw new Error(`${CHROMIUM} is not there. Install it (apt-get install chromium), or name another with CHROMIUM=/path`);
   }
-  return chromium.launch({
-    executablePath: CHROMIUM,
-    headless: true,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+}
+
+export async function launch() {
+  assertInstalled();
+  return chromium.launch(OPTIONS);
+}
+
+/** The same with the profile in `folder`, so that its cache outlives it. */
+export async function launchWithProfile(folder) {
+  assertInstalled();
+  return chromium.launchPersistentContext(folder, OPTIONS);
 }
 
 /** A page that has loaded, and all that it complained of meanwhile. */

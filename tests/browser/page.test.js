@@ -143,12 +143,15 @@ describe("caching", () => {
     assert.match(await view("conditional-cache").innerText(), /"title"/);
   });
 
-  test("the page itself and its assets are revalidated when it is loaded again", async () => {
-    const [home, style] = [await wire("/"), await wire("/assets/style.css")];
+  test("loaded again, the page and its modules are revalidated, and its hashed assets not even asked for", async () => {
+    const hashed = await page.locator('link[rel="stylesheet"]').getAttribute("href");
+    assert.match(hashed, /^\/assets\/style\.[0-9a-f]{16}\.css$/);
+    const [home, app, style] = [await wire("/"), await wire("/assets/app.js"), await wire(hashed)];
     await page.reload();
     await page.locator("html[data-ready]").waitFor();
     assert.deepEqual(await home(1), [304]);
-    assert.deepEqual(await style(1), [304]);
+    assert.deepEqual(await app(1), [304]);
+    assert.deepEqual(await style(0), []);
   });
 
   test("another reader is given other articles, not the cached ones", async () => {

@@ -1,10 +1,20 @@
 //! `ConditionalCache`, driven from outside.
 
+mod alone;
+#[cfg(feature = "conditional-cache-assets")]
+mod assets;
 mod bodies;
+mod codings;
 mod contract;
+mod fresh;
 mod not_modified;
 mod oracle;
 mod policy;
+mod ranges;
+mod version;
+mod wire;
+#[cfg(feature = "axum")]
+mod writes;
 
 use std::convert::Infallible;
 

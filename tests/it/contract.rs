@@ -4,7 +4,7 @@ use std::{convert::Infallible, fmt::Debug, task::Poll};
 
 use bytes::Bytes;
 use donjon::{
-    conditional_cache::ConditionalCacheLayer,
+    conditional_cache::{CachePolicyLayer, ConditionalCacheLayer, FromVersionLayer, PreconditionLayer},
     error_mapping::ErrorMappingLayer,
     lazy_images::LazyImagesLayer,
     token_auth::{Algorithm, Crypto, JwtVerifier, TokenAuthLayer, VerifyingKey},
@@ -118,6 +118,9 @@ macro_rules! contract {
 
 contract!(token_auth_layer, token_auth());
 contract!(conditional_cache_layer, ConditionalCacheLayer::new());
+contract!(precondition_layer, PreconditionLayer::new());
+contract!(cache_policy_layer, CachePolicyLayer::new());
+contract!(from_version_layer, FromVersionLayer::new(|_: &http::request::Parts| std::future::ready(Some(7))));
 contract!(error_mapping_layer, ErrorMappingLayer::new());
 contract!(ws_upgrade_layer, WsUpgradeLayer::new());
 contract!(lazy_images_layer, LazyImagesLayer::new());
@@ -130,6 +133,9 @@ async fn errors_of_the_inner_service_keep_their_type() {
     let service = ServiceBuilder::new()
         .layer(token_auth())
         .layer(ConditionalCacheLayer::new())
+        .layer(PreconditionLayer::new())
+        .layer(CachePolicyLayer::new())
+        .layer(FromVersionLayer::new(|_: &http::request::Parts| std::future::ready(Some(7))))
         .layer(LazyImagesLayer::new())
         .layer(WsUpgradeLayer::new())
         .service(failing);

@@ -277,6 +277,11 @@ impl CacheControl {
         if self.is_no_store() { self } else { self.with_private() }
     }
 
+    /// Whether it lets everybody keep what it forbids to keep.
+    pub(super) fn contradicts_itself(&self) -> bool {
+        self.is_public() && (self.is_private() || self.is_no_store())
+    }
+
     /// Whether a cache may answer with it without asking.
     pub(super) fn allows_reuse(&self) -> bool {
         !self.is_no_store() && !self.is_no_cache()

@@ -20,6 +20,8 @@ pub enum PolicyErrorKind {
     Status,
     /// `public` stands beside `private` or `no-store`.
     Contradiction,
+    /// The name of a targeted field does not end in `-cache-control`.
+    Targeted,
     /// There are more than 64 rules.
     TooManyRules,
 }
@@ -49,6 +51,7 @@ impl fmt::Display for PolicyError {
             PolicyErrorKind::ContentType => "is not a content type",
             PolicyErrorKind::Status => "is not a range of final status codes",
             PolicyErrorKind::Contradiction => "contradicts itself",
+            PolicyErrorKind::Targeted => "is not the name of a targeted field, which ends in -cache-control",
             PolicyErrorKind::TooManyRules => "are more rules than the 64 that a policy can hold",
         };
         write!(f, "cache rule {}: {:?} {what}", self.rule, self.subject)

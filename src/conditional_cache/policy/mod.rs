@@ -4,20 +4,18 @@ mod error;
 mod pattern;
 mod rule;
 
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
 use http::{HeaderMap, StatusCode, header};
 
+pub(super) use self::rule::Rendered;
 pub use self::{
     error::{PolicyError, PolicyErrorKind},
     rule::{CacheDirectives, CacheRule},
 };
-use self::{
-    pattern::PathPattern,
-    rule::{Compiled, Rendered},
-};
+use self::{pattern::PathPattern, rule::Compiled};
 
-/// What is written into `Cache-Control` and `Expires` of responses to GET and HEAD.
+/// What is written into `Cache-Control`, `Expires`, `Vary` and the targeted fields of responses to GET and HEAD.
 ///
 /// In this order, the first that speaks decides:
 ///
@@ -25,8 +23,9 @@ use self::{
 /// 2. [`CacheDirectives`] in the response's extensions;
 /// 3. an `Expires` field of the handler;
 /// 4. the rules, in the order added;
-/// 5. the defaults: errors (4xx, 5xx) are `no-store`; what is meant for one reader is `private, no-cache`; HTML is `no-cache`, kept but
-///    asked about at every use. Everything else stays as it is.
+/// 5. the defaults: errors (4xx, 5xx) and event streams are `no-store`; what is meant for one reader is `private, no-cache`; HTML, and what
+///    has a `Last-Modified` by which a cache might guess a lifetime ([RFC 9111 §4.2.2](https://www.rfc-editor.org/rfc/rfc9111#section-4.2.2)),
+///    is `no-cache`: kept, but asked about at every use, so that nothing is stale after a deploy. Everything else stays as it is.
 ///
 /// A response is **meant for one reader** if the request had an `Authorization` field, if there is a [`Principal`](crate::Principal) in
 /// the extensions of the request or of the response, or if it sets a cookie. A rule never lets a shared cache keep such a response:
@@ -45,7 +44,7 @@ use self::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct CachePolicy {
-    rules: Arc<[Compiled]>,
+    rules: Vec<Compiled>,
     defaults: Defaults,
 }
 
@@ -58,11 +57,15 @@ enum Defaults {
 impl Default for CachePolicy {
     /// The defaults alone.
     fn default() -> Self {
-        Self { rules: Arc::default(), defaults: Defaults::Safe }
+        Self::defaults()
     }
 }
 
 impl CachePolicy {
+    pub(super) const fn defaults() -> Self {
+        Self { rules: Vec::new(), defaults: Defaults::Safe }
+    }
+
     /// Starts a policy without rules.
     pub fn builder() -> CachePolicyBuilder {
         CachePolicyBuilder { rules: Vec::new(), defaults: Defaults::Safe }
@@ -71,7 +74,7 @@ impl CachePolicy {
     /// The rules whose path fits, found while the request is still at hand.
     pub(super) fn candidates(&self, path: &str) -> Candidates {
         if self.rules.is_empty() {
-            return Candidates(0);
+            return Candidates::NONE;
         }
         let unambiguous = pattern::is_unambiguous(path);
         let fits =
@@ -97,8 +100,8 @@ impl CachePolicy {
         let mut rules = self.rules.iter().enumerate().filter(|(index, _)| candidates.0 >> index & 1 == 1);
         match rules.find(|(_, rule)| rule.fits(status, content_type)) {
             Some((_, rule)) if for_one => Decision::private(&rule.for_one),
-            Some((_, rule)) => Decision::Write { rendered: Cow::Borrowed(&rule.for_all), made_private: false },
-            None if self.defaults == Defaults::Safe => by_default(status, content_type, for_one),
+            Some((_, rule)) => Decision::write(&rule.for_all),
+            None if self.defaults == Defaults::Safe => by_default(status, headers, content_type, for_one),
             None => Decision::Leave,
         }
     }
@@ -109,28 +112,29 @@ static NO_CACHE: Rendered = Rendered::fixed("no-cache");
 static PRIVATE: Rendered = Rendered::fixed("private");
 static PRIVATE_NO_CACHE: Rendered = Rendered::fixed("private, no-cache");
 
-fn by_default(status: StatusCode, content_type: &str, for_one: bool) -> Decision<'static> {
+fn by_default(status: StatusCode, headers: &HeaderMap, content_type: &str, for_one: bool) -> Decision<'static> {
     // A 304 amends what is stored (RFC 9111 §3.2): what its 200 said is not to be overwritten by a default.
     if status == StatusCode::NOT_MODIFIED {
         return Decision::Leave;
     }
-    if status.is_client_error() || status.is_server_error() {
-        return Decision::Write { rendered: Cow::Borrowed(&NO_STORE), made_private: false };
+    let is = |types: &[&str]| types.iter().any(|one| one.eq_ignore_ascii_case(pattern::essence(content_type)));
+    if status.is_client_error() || status.is_server_error() || is(&["text/event-stream"]) {
+        return Decision::write(&NO_STORE);
     }
     if for_one {
         return Decision::private(&PRIVATE_NO_CACHE);
     }
-    let essence = pattern::essence(content_type);
-    let html = ["text/html", "application/xhtml+xml"].iter().any(|html| html.eq_ignore_ascii_case(essence));
-    if html && status.is_success() {
-        return Decision::Write { rendered: Cow::Borrowed(&NO_CACHE), made_private: false };
-    }
-    Decision::Leave
+    let may_be_guessed = headers.contains_key(header::LAST_MODIFIED) || is(&["text/html", "application/xhtml+xml"]);
+    if status.is_success() && may_be_guessed { Decision::write(&NO_CACHE) } else { Decision::Leave }
 }
 
 /// A set of rules, by their index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Candidates(u64);
+
+impl Candidates {
+    pub(super) const NONE: Self = Self(0);
+}
 
 /// As many as [`Candidates`] has bits: it travels with every request, and a list would be an allocation.
 const MOST_RULES: usize = 64;
@@ -158,6 +162,10 @@ pub(super) enum Decision<'a> {
 }
 
 impl<'a> Decision<'a> {
+    fn write(rendered: &'a Rendered) -> Self {
+        Self::Write { rendered: Cow::Borrowed(rendered), made_private: false }
+    }
+
     fn private(rendered: &'a Rendered) -> Self {
         Self::Write { rendered: Cow::Borrowed(rendered), made_private: true }
     }

@@ -1,6 +1,6 @@
 use std::{ops::RangeInclusive, time::Duration};
 
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::{
     error::{PolicyError, PolicyErrorKind},
@@ -21,17 +21,31 @@ use crate::conditional_cache::cache_control::CacheControl;
 /// let directives = CacheControl::new().with_public().with_max_age(Duration::from_secs(60));
 /// response.extensions_mut().insert(CacheDirectives::new(directives));
 /// ```
+///
+/// A content delivery network may be told another story than browsers, in a field of its own:
+///
+/// ```
+/// use std::time::Duration;
+/// use donjon::conditional_cache::{CacheControl, CacheDirectives};
+///
+/// // Browsers ask every time; the network keeps it for an hour, and is told when it changes.
+/// let directives = CacheDirectives::new(CacheControl::new().with_no_cache())
+///     .with_cdn(CacheControl::new().with_max_age(Duration::from_secs(3600)))
+///     .with_vary([http::header::ACCEPT_LANGUAGE]);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CacheDirectives {
     cache_control: CacheControl,
     expires: Option<Duration>,
+    vary: Vec<HeaderName>,
+    targeted: Vec<(HeaderName, CacheControl)>,
 }
 
 impl CacheDirectives {
     /// Writes `Cache-Control`. Empty directives write nothing: the response stays as it is, whatever the defaults say.
     #[must_use]
     pub fn new(cache_control: CacheControl) -> Self {
-        Self { cache_control, expires: None }
+        Self { cache_control, ..Self::default() }
     }
 
     /// Writes `Expires` too, `after` from now, for what does not know `max-age`
@@ -39,6 +53,33 @@ impl CacheDirectives {
     #[must_use]
     pub fn with_expires(mut self, after: Duration) -> Self {
         self.expires = Some(after);
+        self
+    }
+
+    /// Adds to `Vary`: the request fields by which the handler chose what it answers
+    /// ([RFC 9110 §12.5.5](https://www.rfc-editor.org/rfc/rfc9110#section-12.5.5)). What is there already is not repeated.
+    #[must_use]
+    pub fn with_vary(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
+        self.vary.extend(names);
+        self
+    }
+
+    /// Writes `CDN-Cache-Control`, which the caches of content delivery networks obey in place of `Cache-Control`
+    /// ([RFC 9213 §3.1](https://www.rfc-editor.org/rfc/rfc9213#section-3.1)).
+    #[must_use]
+    pub fn with_cdn(self, directives: CacheControl) -> Self {
+        self.with_targeted(CDN_CACHE_CONTROL, directives)
+    }
+
+    /// Writes the field of one kind of cache, by whatever name that kind listens to
+    /// ([RFC 9213 §2](https://www.rfc-editor.org/rfc/rfc9213#section-2)). The name ends in `-cache-control`; a rule with another one
+    /// cannot be built, and in the extensions of a response it is left out. The directives are written as a dictionary of structured
+    /// fields; an extension that such a dictionary cannot hold is left out.
+    ///
+    /// A field that the handler wrote stays. What is meant for one reader is `private` in here as well.
+    #[must_use]
+    pub fn with_targeted(mut self, name: HeaderName, directives: CacheControl) -> Self {
+        self.targeted.push((name, directives));
         self
     }
 
@@ -53,6 +94,26 @@ impl CacheDirectives {
     pub fn expires(&self) -> Option<Duration> {
         self.expires
     }
+
+    /// What is added to `Vary`.
+    #[must_use]
+    pub fn vary(&self) -> &[HeaderName] {
+        &self.vary
+    }
+
+    /// The targeted fields, and the directives of each.
+    #[must_use]
+    pub fn targeted(&self) -> impl ExactSizeIterator<Item = (&HeaderName, &CacheControl)> {
+        self.targeted.iter().map(|(name, directives)| (name, directives))
+    }
+}
+
+/// [RFC 9213 §3.1](https://www.rfc-editor.org/rfc/rfc9213#section-3.1).
+const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
+
+/// Whether a name is one of a targeted field: by [RFC 9213 §2](https://www.rfc-editor.org/rfc/rfc9213#section-2) they all end alike.
+fn is_targeted(name: &HeaderName) -> bool {
+    name.as_str().ends_with("-cache-control")
 }
 
 impl From<CacheControl> for CacheDirectives {
@@ -117,9 +178,12 @@ impl CacheRule {
         if let Some(range) = self.statuses.iter().find(|range| range.is_empty() || *range.start() < 200 || *range.end() > 599) {
             return Err(error(PolicyErrorKind::Status, &format!("{range:?}")));
         }
-        let directives = &self.directives.cache_control;
-        if directives.is_public() && (directives.is_private() || directives.is_no_store()) {
-            return Err(error(PolicyErrorKind::Contradiction, &directives.to_string()));
+        if let Some((name, _)) = self.directives.targeted().find(|(name, _)| !is_targeted(name)) {
+            return Err(error(PolicyErrorKind::Targeted, name.as_str()));
+        }
+        let targeted = self.directives.targeted().map(|(_, directives)| directives);
+        if let Some(wrong) = targeted.chain([&self.directives.cache_control]).find(|one| one.contradicts_itself()) {
+            return Err(error(PolicyErrorKind::Contradiction, &wrong.to_string()));
         }
         Ok(Compiled {
             paths: paths.collect::<Result<_, _>>()?,
@@ -153,29 +217,39 @@ impl Compiled {
 
 /// Directives as they are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Rendered {
+pub(in crate::conditional_cache) struct Rendered {
     /// `None` writes nothing.
-    pub(crate) cache_control: Option<HeaderValue>,
-    pub(crate) expires: Option<Duration>,
+    pub(in crate::conditional_cache) cache_control: Option<HeaderValue>,
+    pub(in crate::conditional_cache) expires: Option<Duration>,
+    pub(in crate::conditional_cache) vary: Vec<HeaderName>,
+    pub(in crate::conditional_cache) targeted: Vec<(HeaderName, HeaderValue)>,
     /// Whether a cache may answer with the response without asking.
-    pub(crate) reusable: bool,
+    pub(in crate::conditional_cache) reusable: bool,
 }
 
 impl Rendered {
     pub(super) fn new(directives: &CacheDirectives) -> Self {
-        Self::of(&directives.cache_control, directives.expires)
+        Self::of(directives, CacheControl::clone)
     }
 
     fn for_one_reader(directives: &CacheDirectives) -> Self {
-        Self::of(&directives.cache_control.clone().for_one_reader(), directives.expires)
+        Self::of(directives, |directives| directives.clone().for_one_reader())
     }
 
     pub(super) const fn fixed(cache_control: &'static str) -> Self {
-        Self { cache_control: Some(HeaderValue::from_static(cache_control)), expires: None, reusable: false }
+        let cache_control = Some(HeaderValue::from_static(cache_control));
+        Self { cache_control, expires: None, vary: Vec::new(), targeted: Vec::new(), reusable: false }
     }
 
-    fn of(cache_control: &CacheControl, expires: Option<Duration>) -> Self {
-        let written = (!cache_control.is_empty()).then(|| cache_control.into());
-        Self { cache_control: written, expires, reusable: cache_control.allows_reuse() }
+    fn of(directives: &CacheDirectives, reader: impl Fn(&CacheControl) -> CacheControl) -> Self {
+        let cache_control = reader(&directives.cache_control);
+        let targeted = directives.targeted().filter(|(name, _)| is_targeted(name));
+        Self {
+            cache_control: (!cache_control.is_empty()).then(|| (&cache_control).into()),
+            expires: directives.expires,
+            vary: directives.vary.clone(),
+            targeted: targeted.map(|(name, directives)| (name.clone(), reader(directives).to_dictionary())).collect(),
+            reusable: cache_control.allows_reuse(),
+        }
     }
 }

@@ -48,6 +48,11 @@ fn rules_and_defaults() {
         ("HTML", "/", 200, &[("content-type", "text/html; charset=utf-8")], false, "no-cache"),
         ("XHTML", "/", 200, &[("content-type", "application/xhtml+xml")], false, "no-cache"),
         ("HTML for one", "/", 200, &[("content-type", "text/html")], true, "private, no-cache"),
+        ("a stream of events", "/", 200, &[("content-type", "Text/Event-Stream")], false, "no-store"),
+        ("a stream of events for one", "/", 200, &[("content-type", "text/event-stream; charset=utf-8")], true, "no-store"),
+        ("a date to guess by", "/", 200, &[("content-type", "text/css"), ("last-modified", "x")], false, "no-cache"),
+        ("a date to guess by, for one", "/", 200, &[("last-modified", "x")], true, "private, no-cache"),
+        ("a date of the handler's own 304", "/", 304, &[("last-modified", "x")], false, "leave"),
         ("anything else", "/", 200, &[("content-type", "image/png")], false, "leave"),
         ("anything else for one", "/", 200, &[("content-type", "image/png")], true, "private, no-cache"),
         ("a redirect for one", "/", 301, &[], true, "private, no-cache"),
@@ -100,6 +105,16 @@ fn what_cannot_be_built() {
         ("path", rule().path("assets"), PolicyErrorKind::Path),
         ("content type", rule().content_type("html"), PolicyErrorKind::ContentType),
         ("status", rule().statuses(100..=200), PolicyErrorKind::Status),
+        (
+            "a field that no cache listens to",
+            CacheRule::new(CacheDirectives::default().with_targeted(header::CACHE_CONTROL, CacheControl::new().with_no_store())),
+            PolicyErrorKind::Targeted,
+        ),
+        (
+            "public and no-store for a network",
+            CacheRule::new(CacheDirectives::default().with_cdn(CacheControl::new().with_public().with_no_store())),
+            PolicyErrorKind::Contradiction,
+        ),
         ("public and private", CacheRule::new(CacheControl::new().with_public().with_private()), PolicyErrorKind::Contradiction),
     ] {
         let error = CachePolicy::builder().rule(rule()).rule(wrong).build().unwrap_err();

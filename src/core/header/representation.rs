@@ -18,15 +18,8 @@ const CONTENT: [HeaderName; 11] = [
 ];
 
 /// What describes the representation beyond its content: which one it is, and how long it may be kept.
-const SELECTED: [HeaderName; 6] = [
-    header::CONTENT_LOCATION,
-    header::ACCEPT_RANGES,
-    header::ETAG,
-    header::LAST_MODIFIED,
-    header::EXPIRES,
-    // It would overrule `no-store` in the cache that it is meant for (RFC 9213 §2.1).
-    HeaderName::from_static("cdn-cache-control"),
-];
+const SELECTED: [HeaderName; 5] =
+    [header::CONTENT_LOCATION, header::ACCEPT_RANGES, header::ETAG, header::LAST_MODIFIED, header::EXPIRES];
 
 /// Removes what speaks of content that is not sent.
 pub(crate) fn remove_content(headers: &mut HeaderMap) {
@@ -41,6 +34,11 @@ pub(crate) fn remove_representation(headers: &mut HeaderMap) {
     for name in &SELECTED {
         headers.remove(name);
     }
+    // A targeted field would overrule `no-store` in the cache that it is meant for. Their names all end alike (RFC 9213 §2).
+    let targeted: Vec<_> = headers.keys().filter(|name| name.as_str().ends_with("-cache-control")).cloned().collect();
+    for name in &targeted {
+        headers.remove(name);
+    }
 }
 
 #[cfg(test)]
@@ -50,11 +48,12 @@ mod tests {
 
     #[test]
     fn what_stays() {
-        let names = ["content-type", "digest", "etag", "cdn-cache-control", "cache-control", "set-cookie", "vary"];
+        let names =
+            ["content-type", "digest", "etag", "cdn-cache-control", "x-cache-control", "cache-control", "set-cookie", "vary"];
         let full = HeaderMap::from_iter(names.map(|name| (HeaderName::from_static(name), HeaderValue::from_static("x"))));
         for (name, remove, left) in [
             ("content", remove_content as fn(&mut HeaderMap), &names[2..]),
-            ("representation", remove_representation, &names[4..]),
+            ("representation", remove_representation, &names[5..]),
         ] {
             let mut headers = full.clone();
             remove(&mut headers);

@@ -6,7 +6,7 @@
 use super::value::Value;
 
 /// `"name":"text"`, after a comma unless it is the object's first.
-pub(super) fn member(out: &mut String, name: &str, text: &str) {
+pub(crate) fn member(out: &mut String, name: &str, text: &str) {
     if !out.ends_with('{') {
         out.push(',');
     }

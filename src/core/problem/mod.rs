@@ -7,6 +7,8 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use http::{HeaderValue, Response, StatusCode, header};
 
+#[cfg_attr(not(feature = "full"), allow(unused_imports, reason = "only the manifest of assets is JSON too"))]
+pub(crate) use self::json::member as json_member;
 pub use self::value::Value;
 use super::{body::LayerBody, retry::Retryability};
 

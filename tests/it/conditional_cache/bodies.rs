@@ -8,14 +8,16 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use donjon::conditional_cache::{ConditionalCacheLayer, EntityTag};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, StreamBody};
 use proptest::prelude::*;
+use tokio::time::Instant;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 use super::{answer, field, request, response};
@@ -169,6 +171,27 @@ async fn an_event_stream_is_never_touched() {
     assert_eq!(answer.body_mut().frame().await.unwrap().unwrap().into_data().unwrap(), "data: 1\n\n");
 }
 
+/// A second and a half of events, each to be seen when it is sent; the size is not known, and neither is the type told.
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_seen_as_it_comes() {
+    for fields in [&[("content-type", "text/event-stream")][..], &[("content-type", "application/json")]] {
+        let events = futures_util::stream::unfold(0_u8, async |count| {
+            if count > 0 {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            (count < 4).then(|| (Ok::<_, io::Error>(Frame::data(Bytes::from(vec![count; 9]))), count + 1))
+        });
+        let start = Instant::now();
+        let layered = ConditionalCacheLayer::new();
+        let mut answer = answer(&layered, request("GET", "/", &[]), response(200, fields, StreamBody::new(Box::pin(events))));
+        for count in 0..4_u8 {
+            let data = answer.body_mut().frame().await.unwrap().unwrap().into_data().unwrap();
+            assert_eq!((&data[..], start.elapsed()), (&[count; 9][..], Duration::from_millis(500) * count.into()), "{fields:?}");
+        }
+        assert!(answer.body_mut().frame().await.is_none());
+    }
+}
+
 #[tokio::test]
 async fn a_known_size_is_awaited() {
     let body = Script::new(Some(4), vec![Step::Waits, data("ab"), Step::Waits, data("cd"), Step::Waits]);
@@ -227,6 +250,11 @@ impl Drop for Counted {
 
 const FRAME: usize = 64 * 1024;
 
+/// What a frame holds when so many come after it.
+fn pattern(left: usize) -> Vec<u8> {
+    vec![(left % 251) as u8; FRAME]
+}
+
 impl Body for Generated {
     type Data = Bytes;
     type Error = io::Error;
@@ -238,7 +266,7 @@ impl Body for Generated {
         self.frames -= 1;
         let alive = self.alive.fetch_add(FRAME, Ordering::SeqCst) + FRAME;
         self.most_alive.fetch_max(alive, Ordering::SeqCst);
-        let frame = Counted { bytes: vec![0; FRAME], alive: Arc::clone(&self.alive) };
+        let frame = Counted { bytes: pattern(self.frames), alive: Arc::clone(&self.alive) };
         Poll::Ready(Some(Ok(Frame::data(Bytes::from_owner(frame)))))
     }
 }
@@ -253,12 +281,18 @@ async fn three_hundred_mebibytes_stream_through() {
     // The first frame comes joined with what was held: the limit, and the frame that broke it.
     let first = answer.body_mut().frame().await.unwrap().unwrap().into_data().unwrap();
     assert!(first.len() <= 256 * 1024 + FRAME, "{} bytes were held", first.len());
-    let mut total = first.len();
-    drop(first);
+    let mut left = frames;
+    let mut same = |data: Bytes| {
+        for part in data.chunks(FRAME) {
+            left -= 1;
+            assert!(part == pattern(left), "other bytes than were sent, with {left} frames to come");
+        }
+    };
+    same(first);
     while let Some(frame) = answer.body_mut().frame().await {
-        total += frame.unwrap().into_data().unwrap().len();
+        same(frame.unwrap().into_data().unwrap());
     }
-    assert_eq!(total, frames * FRAME);
+    assert_eq!(left, 0);
     assert!(most_alive.load(Ordering::SeqCst) <= 2 * FRAME, "frames were piled up");
     assert_eq!(alive.load(Ordering::SeqCst), 0);
 }

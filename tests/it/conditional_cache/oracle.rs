@@ -3,7 +3,7 @@
 use donjon::conditional_cache::{ConditionalCacheLayer, EntityTag, EntityTags, Evaluation, Preconditions, Validators};
 use http::Method;
 use http_body_util::Full;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{answer, headers, request, response};
 
@@ -62,6 +62,36 @@ impl Date {
     }
 }
 
+/// `If-Range`; every request of the tables has a `Range`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum IfRange {
+    Absent,
+    Match,
+    WeakMatch,
+    Mismatch,
+    Star,
+    Malformed,
+    List,
+    Earlier,
+    Same,
+    Later,
+}
+
+impl IfRange {
+    const ALL: [(Self, Option<&str>); 10] = [
+        (Self::Absent, None),
+        (Self::Match, Some("\"a\"")),
+        (Self::WeakMatch, Some("W/\"a\"")),
+        (Self::Mismatch, Some("\"b\"")),
+        (Self::Star, Some("*")),
+        (Self::Malformed, Some("a")),
+        (Self::List, Some("\"a\", \"b\"")),
+        (Self::Earlier, Some(EARLIER)),
+        (Self::Same, Some(MODIFIED)),
+        (Self::Later, Some(LATER)),
+    ];
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Tag {
     None,
@@ -92,9 +122,10 @@ struct Case {
     if_unmodified_since: Date,
     if_none_match: Tags,
     if_modified_since: Date,
+    if_range: IfRange,
 }
 
-/// The status: 200 where the method is performed.
+/// The status: 200 where the method is performed, 206 where it is performed on the range.
 fn steps(method: &str, state: State, case: Case) -> u16 {
     let safe = method == "GET" || method == "HEAD";
     // Step 1: "When recipient is the origin server and If-Match is present".
@@ -124,21 +155,32 @@ fn steps(method: &str, state: State, case: Case) -> u16 {
             Tags::Match | Tags::WeakMatch | Tags::List | Tags::WeakList => state.tag != Tag::None,
             _ => false,
         };
-        return match (matches, safe) {
-            (false, _) => 200,
-            (true, true) => 304,
-            (true, false) => 412,
-        };
-    }
-    // Step 4: "When the method is GET or HEAD, If-None-Match is not present, and If-Modified-Since is present".
-    if safe && case.if_modified_since.is_valid() && state.dated && case.if_modified_since != Date::Earlier {
+        match (matches, safe) {
+            (true, true) => return 304,
+            (true, false) => return 412,
+            // "if true, continue to step 5".
+            (false, _) => {}
+        }
+    } else if safe && case.if_modified_since.is_valid() && state.dated && case.if_modified_since != Date::Earlier {
+        // Step 4: "When the method is GET or HEAD, If-None-Match is not present, and If-Modified-Since is present".
         return 304;
     }
+    // Step 5: "When the method is GET and both Range and If-Range are present"; §13.1.5, strong comparison. Without If-Range, §14.2.
+    let in_range = match case.if_range {
+        IfRange::Absent => true,
+        IfRange::Match => state.tag == Tag::Strong,
+        IfRange::Same => state.dated,
+        _ => false,
+    };
     // Step 6.
-    200
+    if method == "GET" && in_range { 206 } else { 200 }
 }
 
-fn cases() -> impl Iterator<Item = (Case, Vec<(&'static str, &'static str)>)> {
+/// A case, and its fields.
+type Row = (Case, Vec<(&'static str, &'static str)>);
+
+/// Every case without `If-Range`.
+fn cases() -> impl Iterator<Item = Row> {
     Tags::ALL.into_iter().flat_map(|if_match| {
         Date::ALL.into_iter().flat_map(move |unmodified| {
             Tags::ALL.into_iter().flat_map(move |if_none_match| {
@@ -148,6 +190,7 @@ fn cases() -> impl Iterator<Item = (Case, Vec<(&'static str, &'static str)>)> {
                         if_unmodified_since: unmodified.0,
                         if_none_match: if_none_match.0,
                         if_modified_since: modified.0,
+                        if_range: IfRange::Absent,
                     };
                     let fields = [
                         ("if-match", if_match.1),
@@ -162,56 +205,133 @@ fn cases() -> impl Iterator<Item = (Case, Vec<(&'static str, &'static str)>)> {
     })
 }
 
+/// The case with each `If-Range`.
+fn with_if_range((case, fields): Row) -> impl Iterator<Item = Row> {
+    IfRange::ALL.into_iter().map(move |(if_range, value)| {
+        let value = value.map(|value| ("if-range", value));
+        (Case { if_range, ..case }, fields.iter().copied().chain(value).collect())
+    })
+}
+
+impl State {
+    fn validators(self) -> Validators {
+        let mut current = if self.exists { Validators::existing() } else { Validators::missing() };
+        match self.tag {
+            Tag::None => {}
+            Tag::Strong => current = current.with_entity_tag(EntityTag::strong("a").unwrap()),
+            Tag::Weak => current = current.with_entity_tag(EntityTag::weak("a").unwrap()),
+        }
+        if self.dated { current.with_last_modified(modified()) } else { current }
+    }
+
+    /// As the fields of a response.
+    fn fields(self) -> Vec<(&'static str, &'static str)> {
+        let tag = match self.tag {
+            Tag::None => None,
+            Tag::Strong => Some(("etag", "\"a\"")),
+            Tag::Weak => Some(("etag", "W/\"a\"")),
+        };
+        tag.into_iter().chain(self.dated.then_some(("last-modified", MODIFIED))).collect()
+    }
+}
+
+fn modified() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(784_111_777)
+}
+
+/// What the pure rooms decide.
+fn decided(preconditions: &Preconditions, method: &Method, current: &Validators) -> u16 {
+    let long_after = modified() + Duration::from_secs(60);
+    match preconditions.evaluate(method, current) {
+        Evaluation::Proceed if *method == Method::GET && preconditions.allow_range(current, long_after) => 206,
+        Evaluation::Proceed => 200,
+        Evaluation::NotModified => 304,
+        Evaluation::PreconditionFailed => 412,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn preconditions_follow_the_steps_in_every_combination() {
-    let modified = UNIX_EPOCH + Duration::from_secs(784_111_777);
+    let states = STATES.map(|state| (state, state.validators()));
+    let methods = ["GET", "HEAD", "PUT", "DELETE"].map(|name| (name, name.parse::<Method>().unwrap()));
     let mut count = 0;
-    for (case, fields) in cases() {
+    for (case, fields) in cases().flat_map(with_if_range) {
         let preconditions = Preconditions::from_headers(&headers(&fields));
-        for state in STATES {
-            let mut current = if state.exists { Validators::existing() } else { Validators::missing() };
-            match state.tag {
-                Tag::None => {}
-                Tag::Strong => current = current.with_entity_tag(EntityTag::strong("a").unwrap()),
-                Tag::Weak => current = current.with_entity_tag(EntityTag::weak("a").unwrap()),
-            }
-            if state.dated {
-                current = current.with_last_modified(modified);
-            }
-            for method in ["GET", "HEAD", "PUT", "DELETE"] {
-                let evaluated = match preconditions.evaluate(&method.parse::<Method>().unwrap(), &current) {
-                    Evaluation::Proceed => 200,
-                    Evaluation::NotModified => 304,
-                    Evaluation::PreconditionFailed => 412,
-                    other => panic!("{other:?}"),
-                };
-                assert_eq!(evaluated, steps(method, state, case), "{method} {state:?} {case:?}");
+        for (state, current) in &states {
+            for (name, method) in &methods {
+                assert_eq!(decided(&preconditions, method, current), steps(name, *state, case), "{name} {state:?} {case:?}");
                 count += 1;
             }
         }
     }
-    assert_eq!(count, 8 * 6 * 8 * 6 * 7 * 4);
+    assert_eq!(count, 8 * 6 * 8 * 6 * 10 * 7 * 4);
 }
 
 #[test]
 fn the_layer_follows_the_steps_for_reads_and_never_touches_a_write() {
     let layer = ConditionalCacheLayer::new().entity_tags(EntityTags::Off);
-    for (case, fields) in cases() {
+    // All with a range and without If-Range, and fewer of the four with each If-Range.
+    let few = |case: &Case| {
+        let tags = |tags| matches!(tags, Tags::Absent | Tags::Match | Tags::Mismatch);
+        let date = |date| matches!(date, Date::Absent | Date::Earlier | Date::Same);
+        tags(case.if_match) && tags(case.if_none_match) && date(case.if_unmodified_since) && date(case.if_modified_since)
+    };
+    let rows = cases().chain(cases().filter(|(case, _)| few(case)).flat_map(with_if_range));
+    let mut count = 0;
+    for (case, mut fields) in rows {
+        fields.push(("range", "bytes=0-0"));
         for state in STATES.into_iter().filter(|state| state.exists) {
-            let mut validators = Vec::new();
-            match state.tag {
-                Tag::None => {}
-                Tag::Strong => validators.push(("etag", "\"a\"")),
-                Tag::Weak => validators.push(("etag", "W/\"a\"")),
-            }
-            if state.dated {
-                validators.push(("last-modified", MODIFIED));
-            }
+            let validators = state.fields();
             for method in ["GET", "HEAD", "PUT", "DELETE"] {
-                let answer = answer(&layer, request(method, "/", &fields), response(200, &validators, Full::from("x")));
+                let answer = answer(&layer, request(method, "/", &fields), response(200, &validators, Full::from("xy")));
                 let expected = if matches!(method, "GET" | "HEAD") { steps(method, state, case) } else { 200 };
                 assert_eq!(answer.status(), expected, "{method} {state:?} {case:?}");
+                count += 1;
             }
         }
     }
+    assert_eq!(count, (8 * 6 * 8 * 6 + 81 * 10) * 6 * 4);
+}
+
+/// A resource behind the extractor, and how often it was written.
+#[cfg(feature = "axum")]
+#[test]
+fn a_handler_that_asks_first_follows_the_steps_for_writes() {
+    use axum::{Router, body::Body, extract::State as Shared, routing};
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+    use tower::Service as _;
+
+    async fn write(
+        Shared((current, writes)): Shared<(Validators, Arc<AtomicUsize>)>,
+        preconditions: Preconditions,
+    ) -> Result<(), donjon::Problem> {
+        preconditions.check(&current)?;
+        writes.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    let writes = Arc::new(AtomicUsize::new(0));
+    let mut routers = STATES.map(|state| {
+        let router = Router::new().route("/", routing::put(write).delete(write)).layer(ConditionalCacheLayer::new());
+        (state, router.with_state((state.validators(), Arc::clone(&writes))))
+    });
+    let (mut count, mut allowed) = (0, 0);
+    for (case, fields) in cases() {
+        for (state, router) in &mut routers {
+            for method in ["PUT", "DELETE"] {
+                let asked = request(method, "/", &fields).map(Body::new);
+                let answer = crate::support::now(router.call(asked));
+                let expected = steps(method, *state, case);
+                assert_eq!(answer.status(), expected, "{method} {state:?} {case:?}");
+                allowed += usize::from(expected == 200);
+                count += 1;
+                assert_eq!(writes.load(Ordering::SeqCst), allowed, "a refused {method} must have no effect: {state:?} {case:?}");
+            }
+        }
+    }
+    assert_eq!(count, 8 * 6 * 8 * 6 * 7 * 2);
 }

@@ -6,7 +6,7 @@ use donjon::{
     ManualClock, Principal, Problem,
     conditional_cache::{CacheControl, CacheDirectives, CachePolicy, CacheRule, ConditionalCacheLayer},
 };
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, header};
 use http_body_util::Full;
 
 use super::{Fields, answer, field, get, request, response};
@@ -144,4 +144,26 @@ fn the_default_policy_is_careful() {
     assert_eq!(field(&get("/", &[], 500, &[], "x"), "cache-control"), Some("no-store"));
     assert_eq!(field(&get("/", &[], 200, &[("content-type", "text/html")], "x"), "cache-control"), Some("no-cache"));
     assert_eq!(field(&get("/", &[], 200, &[("content-type", "image/png")], "x"), "cache-control"), None);
+}
+
+#[test]
+fn targeted_fields_and_vary_come_by_rule() {
+    let networks = CacheControl::new().with_public().with_max_age(Duration::from_secs(600));
+    let directives = CacheDirectives::new(CacheControl::new().with_no_cache()).with_cdn(networks).with_vary([header::ACCEPT]);
+    let layer = ConditionalCacheLayer::new().policy(CachePolicy::builder().rule(CacheRule::new(directives)).build().unwrap());
+    let told = |asked, fields| {
+        let answer = answer(&layer, request("GET", "/", asked), response(200, fields, Full::from("x")));
+        ["cache-control", "cdn-cache-control", "vary"].map(|name| field(&answer, name).unwrap_or("-").to_owned())
+    };
+    for (name, asked, fields, expected) in [
+        ("for all", &[][..], &[][..], ["no-cache", "public, max-age=600", "accept"]),
+        ("for one reader", &[("authorization", "Bearer x")], &[], ["private, no-cache", "private, max-age=600", "accept"]),
+        ("that sets a cookie", &[], &[("set-cookie", "a=b")], ["private, no-cache", "private, max-age=600", "accept"]),
+        ("the handler's own", &[], &[("cdn-cache-control", "no-store")], ["no-cache", "no-store", "accept"]),
+        ("the handler's Cache-Control", &[], &[("cache-control", "no-store")], ["no-store", "-", "-"]),
+        ("known already", &[], &[("vary", "Accept")], ["no-cache", "public, max-age=600", "Accept"]),
+        ("on a 304 too", &[("if-none-match", "*")], &[("etag", "\"a\"")], ["no-cache", "public, max-age=600", "accept"]),
+    ] {
+        assert_eq!(told(asked, fields), expected, "{name}");
+    }
 }
