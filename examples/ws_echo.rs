@@ -1,13 +1,14 @@
 //! Echoes text and binary messages, on bare hyper: `cargo run --example ws_echo --features ws-upgrade -- --listen 127.0.0.1:9001`.
 //!
-//! `--max-message BYTES` sets the largest message, 16 MiB by default.
+//! `--deflate off|on|lean` compresses messages with clients that can, and `--max-message BYTES` sets the largest message, 16 MiB by
+//! default.
 
 use std::{convert::Infallible, error::Error, net::SocketAddr};
 
 use bytes::Bytes;
 use donjon::{
     LayerBody,
-    ws_upgrade::{Limits, Message, WsHandshake, WsSocket, WsUpgradeLayer},
+    ws_upgrade::{Deflate, Limits, Message, WsHandshake, WsSocket, WsUpgradeLayer},
 };
 use http::{Request, Response};
 use http_body_util::Empty;
@@ -21,10 +22,12 @@ use tower::{ServiceBuilder, service_fn};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (listen, max_message) = options()?;
-    // Large messages come faster through a larger buffer.
-    let limits = Limits::default().max_message_size(max_message).read_buffer_size(32 * 1024);
-    let layer = WsUpgradeLayer::builder().limits(limits).build()?;
+    let Options { listen, deflate, max_message } = options()?;
+    let mut layer = WsUpgradeLayer::builder().limits(Limits::default().max_message_size(max_message));
+    if let Some(deflate) = deflate {
+        layer = layer.deflate(deflate);
+    }
+    let layer = layer.build()?;
     let service = TowerToHyperService::new(ServiceBuilder::new().layer(layer).service(service_fn(answer)));
 
     let listener = TcpListener::bind(listen).await?;
@@ -64,16 +67,30 @@ async fn echo(mut socket: WsSocket) {
     }
 }
 
-fn options() -> Result<(SocketAddr, usize), Box<dyn Error>> {
-    let (mut listen, mut max_message) = (SocketAddr::from(([127, 0, 0, 1], 9001)), 16 * 1024 * 1024);
+struct Options {
+    listen: SocketAddr,
+    deflate: Option<Deflate>,
+    max_message: usize,
+}
+
+fn options() -> Result<Options, Box<dyn Error>> {
+    let mut options = Options { listen: SocketAddr::from(([127, 0, 0, 1], 9001)), deflate: None, max_message: 16 * 1024 * 1024 };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
         match name.as_str() {
-            "--listen" => listen = value.parse()?,
-            "--max-message" => max_message = value.parse()?,
+            "--listen" => options.listen = value.parse()?,
+            "--max-message" => options.max_message = value.parse()?,
+            "--deflate" => {
+                options.deflate = match value.as_str() {
+                    "off" => None,
+                    "on" => Some(Deflate::new()),
+                    "lean" => Some(Deflate::lean()),
+                    _ => return Err(format!("--deflate is off, on or lean, not {value}").into()),
+                }
+            }
             _ => return Err(format!("unknown option {name}").into()),
         }
     }
-    Ok((listen, max_message))
+    Ok(options)
 }

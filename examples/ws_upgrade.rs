@@ -1,86 +1,155 @@
-//! A chat: `cargo run --example ws_upgrade --features ws-upgrade,axum`, then open the printed URL in two tabs.
+//! A chat with rooms, tokens and an orderly end: `cargo run --example ws_upgrade --features ws-upgrade-json,token-auth,aws-lc-rs,axum`,
+//! then open the printed URL in two tabs; `#name` behind it is another room.
 //!
-//! What one tab sends, a JSON text message, goes to everybody else. `--listen ADDR` changes the address.
+//! A socket is opened with a token of two minutes, carried in the subprotocol offer, and closed with it unless the page sends a new one.
+//! Ctrl-C sends everybody home with 1012. `--listen ADDR` changes the address.
 
-use std::{
-    error::Error,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::State,
+    extract::{Path, State},
+    http::StatusCode,
     response::Html,
-    routing::{any, get},
+    routing::{any, get, post},
 };
-use donjon::ws_upgrade::{CloseCode, CloseFrame, Limits, Message, Utf8Bytes, WsAccept, WsHandshake, WsSocket, WsUpgradeLayer};
-use tokio::{
-    net::TcpListener,
-    sync::broadcast::{self, error::RecvError},
+use donjon::{
+    Principal,
+    token_auth::{Crypto, Grant, JwtVerifier, SigningKey, TokenAuthLayer, TokenIssuer, TokenSource, Verdict, VerifyToken as _},
+    ws_upgrade::{
+        Admission, CloseCode, CloseFrame, Drain, IntoCloseFrame, Json, Limits, Message, Rate, Rooms, TypedSocket, WsAccept,
+        WsHandle, WsHandshake, WsUpgradeLayer,
+    },
 };
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
 
-/// Everybody hears everything, with the number of who said it.
 #[derive(Clone)]
-struct Room {
-    said: broadcast::Sender<(u64, Utf8Bytes)>,
-    next: Arc<AtomicU64>,
+struct Chat {
+    rooms: Rooms,
+    issuer: TokenIssuer,
+    verifier: Arc<JwtVerifier>,
+}
+
+/// What a page sends: `{"say": {"text": "..."}}`.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Heard {
+    Say { text: String },
+    Renew { token: String },
+}
+
+/// What a page is sent.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Told<'a> {
+    Said { by: &'a str, text: &'a str },
+    Here { count: usize },
+    Expiring {},
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let room = Room { said: broadcast::channel(256).0, next: Arc::default() };
-    let sockets = WsUpgradeLayer::builder().limits(Limits::default().max_message_size(16 * 1024)).build()?;
-    let app = Router::new().route("/ws", any(join).layer(sockets)).route("/", get(|| async { Html(PAGE) })).with_state(room);
-
     let listener = TcpListener::bind(listen_address()?).await?;
-    println!("http://{}", listener.local_addr()?);
-    axum::serve(listener, app).await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let issuer = TokenIssuer::builder(SigningKey::generate_ed25519()?).issuer(&*url).audience(&*url).crypto(Crypto::AwsLcRs);
+    let issuer = issuer.lifetime(Duration::from_secs(120)).build()?;
+    let verifier = Arc::new(issuer.verifier().build()?);
+    let auth = TokenAuthLayer::new(Arc::clone(&verifier)).only_sources([TokenSource::websocket_subprotocol()]);
+
+    let drain = Drain::new();
+    let sockets = WsUpgradeLayer::builder()
+        .subprotocols(["chat"])
+        .limits(Limits::default().max_message_size(16 * 1024).message_rate(Rate::per_second(5).burst(20)))
+        .admission(Admission::unlimited().max_sockets(1000).max_per_user(4))
+        .drain(&drain)
+        .build()?;
+    let app = Router::new()
+        .route("/rooms/{room}", any(join))
+        .layer(sockets)
+        .layer(auth)
+        .route("/token", post(token))
+        .route("/", get(|| async { Html(PAGE) }))
+        .with_state(Chat { rooms: Rooms::new(), issuer, verifier });
+
+    println!("{url}");
+    let stopped = {
+        let drain = drain.clone();
+        async move {
+            let _ = tokio::signal::ctrl_c().await;
+            drain.start(CloseFrame::new(CloseCode::RESTART, "back soon"), Duration::from_secs(1));
+        }
+    };
+    axum::serve(listener, app).with_graceful_shutdown(stopped).await?;
+    if tokio::time::timeout(Duration::from_secs(10), drain.finished()).await.is_err() {
+        eprintln!("{} sockets are left behind", drain.sockets());
+    }
     Ok(())
 }
 
-/// Reached only by handshakes that the layer found good: of this host's own page, or of no page at all.
-async fn join(State(room): State<Room>, handshake: WsHandshake) -> WsAccept {
-    handshake.accept(move |socket| chat(room, socket))
+/// A token for whoever says a name; an app of your own would want more than that.
+async fn token(State(chat): State<Chat>, name: String) -> Result<String, StatusCode> {
+    let issued = chat.issuer.issue(&Grant::new(name)).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    Ok(issued.access_token().to_owned())
 }
 
-async fn chat(room: Room, mut socket: WsSocket) {
-    let me = room.next.fetch_add(1, Ordering::Relaxed);
-    let mut heard = room.said.subscribe();
-    loop {
-        tokio::select! {
-            received = socket.recv() => match received {
-                Some(Ok(Message::Text(text))) if is_json_object(&text) => {
-                    // Nobody else there is no error here.
-                    let _ = room.said.send((me, text));
-                }
-                Some(Ok(Message::Text(_) | Message::Binary(_))) => {
-                    return socket.close(CloseFrame::new(CloseCode::UNSUPPORTED, "only JSON objects")).await;
-                }
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_))) => {}
-                // The peer was told why already.
-                Some(Err(_)) | None => return,
-            },
-            said = heard.recv() => match said {
-                Ok((who, _)) if who == me => {}
-                Ok((_, text)) => {
-                    if socket.send(text).await.is_err() {
-                        return;
+/// Reached only by handshakes that both layers found good.
+async fn join(State(chat): State<Chat>, Path(room): Path<String>, handshake: WsHandshake) -> WsAccept {
+    handshake.accept(move |socket| async move {
+        let mut socket = socket.typed::<Heard, Told<'_>, _>(Json);
+        if let Err(goodbye) = chat.attend(&room, &mut socket).await {
+            socket.close(goodbye).await;
+        }
+    })
+}
+
+impl Chat {
+    async fn attend(&self, room: &str, socket: &mut TypedSocket<Heard, Told<'static>, Json>) -> Result<(), CloseFrame> {
+        let handle = socket.handle();
+        let member = self.rooms.join(room, &handle);
+        self.tell(room, Told::Here { count: self.rooms.members(room) }).await;
+        let mut warned = false;
+        loop {
+            tokio::select! {
+                heard = socket.recv() => match heard {
+                    Some(Ok(Heard::Say { text })) => {
+                        let principal = handle.principal();
+                        let by = principal.as_ref().and_then(Principal::subject).unwrap_or("somebody");
+                        self.tell(room, Told::Said { by, text: &text }).await;
                     }
+                    Some(Ok(Heard::Renew { token })) => {
+                        self.renew(&handle, &token).await?;
+                        warned = false;
+                    }
+                    Some(Err(error)) => return Err(error.into_close_frame()),
+                    None => break,
+                },
+                () = handle.expiring(), if !warned => {
+                    warned = true;
+                    socket.send(&Told::Expiring {}).await.map_err(IntoCloseFrame::into_close_frame)?;
                 }
-                Err(RecvError::Lagged(_)) => {
-                    return socket.close(CloseFrame::new(CloseCode::TRY_AGAIN_LATER, "too slow")).await;
-                }
-                Err(RecvError::Closed) => return,
-            },
+            }
+        }
+        member.leave();
+        self.tell(room, Told::Here { count: self.rooms.members(room) }).await;
+        Ok(())
+    }
+
+    async fn renew(&self, handle: &WsHandle, token: &str) -> Result<(), CloseFrame> {
+        let refused = CloseFrame::new(CloseCode::UNAUTHORIZED, "not a token of yours");
+        let verdict = match self.verifier.verify(token) {
+            Verdict::Now(verdict) => verdict,
+            Verdict::Later(later) => later.await,
+        };
+        verdict.ok().and_then(|principal| handle.renew(principal).ok()).ok_or(refused)
+    }
+
+    /// Everybody in the room hears it, encoded once.
+    async fn tell(&self, room: &str, told: Told<'_>) {
+        if let Ok(json) = serde_json::to_string(&told) {
+            self.rooms.broadcast(room, Message::text(json)).await;
         }
     }
-}
-
-fn is_json_object(text: &str) -> bool {
-    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok()
 }
 
 fn listen_address() -> Result<String, String> {
@@ -122,18 +191,34 @@ const PAGE: &str = r#"<!doctype html>
     log.append(line);
     line.scrollIntoView();
   };
+  const room = location.hash.slice(1) || "lobby";
   const name = "guest " + Math.floor(Math.random() * 900 + 100);
-  const socket = new WebSocket(location.origin.replace(/^http/, "ws") + "/ws");
-  socket.onopen = () => { state.textContent = name; show("You are " + name + ". Open this page in another tab.", "note"); };
-  socket.onclose = (event) => { state.textContent = "closed"; show(`Closed: ${event.code} ${event.reason}`, "note"); };
-  socket.onmessage = (event) => { const said = JSON.parse(event.data); show(`${said.from}: ${said.text}`, "theirs"); };
+  const token = async () => (await fetch("/token", { method: "POST", body: name })).text();
+  const hear = {
+    said: ({ by, text }) => show(`${by}: ${text}`, by === name ? "mine" : "theirs"),
+    here: ({ count }) => { state.textContent = `${name} in ${room}, ${count} here`; },
+    // The token ends soon: a new one keeps the socket open.
+    expiring: async () => socket.send(JSON.stringify({ renew: { token: await token() } })),
+  };
+  let socket;
+  const connect = async () => {
+    socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/rooms/${encodeURIComponent(room)}`, ["chat", "bearer." + await token()]);
+    socket.onopen = () => show(`You are ${name}. Open this page in another tab.`, "note");
+    socket.onmessage = (event) => { const [kind, content] = Object.entries(JSON.parse(event.data))[0]; hear[kind](content); };
+    socket.onclose = (event) => {
+      state.textContent = "closed";
+      show(`Closed: ${event.code} ${event.reason}`, "note");
+      // 1012: the server will be back, and wants nobody to come at once.
+      if (event.code === 1012) setTimeout(connect, 1000 + Math.random() * 4000);
+    };
+  };
   form.onsubmit = (event) => {
     event.preventDefault();
     if (!text.value || socket.readyState !== WebSocket.OPEN) return;
-    socket.send(JSON.stringify({ from: name, text: text.value }));
-    show(text.value, "mine");
+    socket.send(JSON.stringify({ say: { text: text.value } }));
     text.value = "";
   };
+  connect();
 </script>
 </html>
 "#;

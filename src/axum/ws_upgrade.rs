@@ -12,7 +12,7 @@ impl<S: Sync> FromRequestParts<S> for WsHandshake {
     type Rejection = WsRejection;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, WsRejection> {
-        parts.extensions.remove().ok_or(WsRejectionKind::NoHandshake.into())
+        parts.extensions.remove().ok_or(WsRejectionKind::NoHandshake.over(parts.version))
     }
 }
 

@@ -16,7 +16,10 @@ pub(crate) mod header;
 pub(crate) mod path;
 #[cfg_attr(not(feature = "full"), allow(dead_code, reason = "only layers that wait before they call need it"))]
 pub(crate) mod ready;
-#[cfg_attr(not(feature = "full"), allow(unused_imports, unused_macros, reason = "not every layer has something to tell"))]
+#[cfg_attr(
+    not(feature = "full"),
+    allow(dead_code, unused_imports, unused_macros, reason = "not every layer has something to tell")
+)]
 pub(crate) mod trace;
 
 pub use self::{

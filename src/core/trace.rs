@@ -19,3 +19,14 @@ macro_rules! event {
 }
 
 pub(crate) use event;
+
+/// A task of its own that still belongs to the span of whoever starts it.
+#[cfg(feature = "tracing")]
+pub(crate) fn in_current_span<F>(future: F) -> tracing::instrument::Instrumented<F> {
+    tracing::Instrument::in_current_span(future)
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn in_current_span<F>(future: F) -> F {
+    future
+}

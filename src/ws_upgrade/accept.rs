@@ -3,19 +3,20 @@
 use std::{
     fmt,
     future::Future,
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use http::{HeaderValue, Request, Response, StatusCode};
+use tokio::task::JoinHandle;
 
 use super::{
     rejection::{WsRejection, WsRejectionKind},
     socket::WsSocket,
 };
-use crate::core::LayerBody;
+use crate::core::{LayerBody, trace::in_current_span};
 
-pub(super) type Handler = Box<dyn FnOnce(WsSocket) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+/// Starts the task of a handler.
+pub(super) type Handler = Box<dyn FnOnce(WsSocket) -> JoinHandle<()> + Send>;
 
 /// A validated opening handshake, waiting for the handler's decision.
 ///
@@ -35,6 +36,7 @@ pub(super) type Handler = Box<dyn FnOnce(WsSocket) -> Pin<Box<dyn Future<Output 
 #[derive(Clone, Debug)]
 pub struct WsHandshake {
     pub(super) subprotocol: Option<HeaderValue>,
+    pub(super) acceptance: Acceptance,
 }
 
 impl WsHandshake {
@@ -44,7 +46,8 @@ impl WsHandshake {
     /// [`NoHandshake`](WsRejectionKind::NoHandshake) if the request is none, or did not come through a
     /// [`WsUpgradeLayer`](super::WsUpgradeLayer).
     pub fn from_request<B>(request: &mut Request<B>) -> Result<Self, WsRejection> {
-        request.extensions_mut().remove().ok_or(WsRejectionKind::NoHandshake.into())
+        let version = request.version();
+        request.extensions_mut().remove().ok_or(WsRejectionKind::NoHandshake.over(version))
     }
 
     /// The subprotocol that will be agreed on when the handshake is accepted.
@@ -63,17 +66,22 @@ impl WsHandshake {
         F: FnOnce(WsSocket) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        WsAccept(Box::new(move |socket| Box::pin(async move { handler(socket).await })))
+        // In an async block, so that a panic, be it of the function or of its future, drops the socket while it unwinds.
+        let handler: Handler = Box::new(move |socket| tokio::spawn(in_current_span(async move { handler(socket).await })));
+        WsAccept { handler, acceptance: self.acceptance }
     }
 }
 
 /// The decision to open the socket: an axum response, or one elsewhere by [`into_http_response`](Self::into_http_response).
 #[must_use = "the handshake is accepted by the response that this becomes"]
-pub struct WsAccept(Handler);
+pub struct WsAccept {
+    handler: Handler,
+    acceptance: Acceptance,
+}
 
 impl WsAccept {
-    /// The response that makes the layer complete the handshake: 101 without the fields of one, and the handler in its
-    /// extensions. More headers, a cookie say, may be added to it.
+    /// The response that makes the layer complete the handshake: 101 without the fields of one. More headers, a cookie say, may be
+    /// added to it.
     ///
     /// Without the layer around it is no valid answer and no client takes it for one. A service whose body is of another type
     /// turns it over with `.map(|_| ...)`; the layer sends no body with a 101 in any case.
@@ -81,7 +89,7 @@ impl WsAccept {
     pub fn into_http_response<B>(self) -> Response<LayerBody<B>> {
         let mut response = Response::new(LayerBody::empty());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        response.extensions_mut().insert(Acceptance(Arc::new(Mutex::new(Some(self.0)))));
+        self.acceptance.give(self.handler);
         response
     }
 }
@@ -92,12 +100,28 @@ impl fmt::Debug for WsAccept {
     }
 }
 
-/// The handler on its way to the layer. Extensions must be `Clone`; whoever takes it first has it.
-#[derive(Clone)]
+/// The handler on its way to the layer, which waits for it at the other end.
+#[derive(Clone, Default)]
 pub(super) struct Acceptance(Arc<Mutex<Option<Handler>>>);
 
 impl Acceptance {
+    fn handler(&self) -> MutexGuard<'_, Option<Handler>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn give(&self, handler: Handler) {
+        let replaced = self.handler().replace(handler);
+        drop(replaced);
+    }
+
+    /// The handler, if the handshake was accepted by a response.
     pub(super) fn take(&self) -> Option<Handler> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.handler().take()
+    }
+}
+
+impl fmt::Debug for Acceptance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acceptance").finish_non_exhaustive()
     }
 }

@@ -124,6 +124,53 @@ impl From<CloseCode> for CloseFrame {
     }
 }
 
+/// What the peer is told when something ends the socket.
+///
+/// For an error of your own: which code it is, and what of it the peer may read.
+///
+/// ```
+/// use donjon::ws_upgrade::{CloseCode, CloseFrame, IntoCloseFrame, Message, WsSocket};
+///
+/// struct UnknownCommand(String);
+///
+/// impl IntoCloseFrame for UnknownCommand {
+///     fn into_close_frame(self) -> CloseFrame {
+///         CloseFrame::new(CloseCode::POLICY, format!("unknown command {}", self.0))
+///     }
+/// }
+///
+/// async fn handler(mut socket: WsSocket) {
+///     if let Err(error) = commands(&mut socket).await {
+///         socket.close(error).await;
+///     }
+/// }
+///
+/// async fn commands(socket: &mut WsSocket) -> Result<(), UnknownCommand> {
+///     while let Some(Ok(message)) = socket.recv().await {
+///         if let Message::Text(text) = message {
+///             return Err(UnknownCommand(text.to_string()));
+///         }
+///     }
+///     Ok(())
+/// }
+/// ```
+pub trait IntoCloseFrame {
+    /// The frame. Its reason goes to the peer: no inner error, no secret.
+    fn into_close_frame(self) -> CloseFrame;
+}
+
+impl IntoCloseFrame for CloseFrame {
+    fn into_close_frame(self) -> CloseFrame {
+        self
+    }
+}
+
+impl IntoCloseFrame for CloseCode {
+    fn into_close_frame(self) -> CloseFrame {
+        self.into()
+    }
+}
+
 fn cut(reason: Utf8Bytes) -> Utf8Bytes {
     if reason.len() <= CloseFrame::MAX_REASON {
         return reason;

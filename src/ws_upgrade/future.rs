@@ -4,16 +4,21 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
 use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 
 use super::{
     accept::{Acceptance, Handler},
+    deflate::Negotiated,
+    handshake::Answer,
     rejection::{WsRejection, WsRejectionKind},
     session::Session,
 };
-use crate::core::{LayerBody, Principal, trace::event};
+use crate::core::{
+    LayerBody, Principal,
+    trace::{event, in_current_span},
+};
 
 pin_project! {
     /// The response of a [`WsUpgrade`](super::WsUpgrade) service.
@@ -35,7 +40,8 @@ pin_project! {
 /// A valid handshake whose answer is awaited.
 #[derive(Debug)]
 pub(super) struct Opening {
-    pub(super) accept: HeaderValue,
+    pub(super) answer: Answer,
+    pub(super) acceptance: Acceptance,
     pub(super) session: Session,
 }
 
@@ -96,13 +102,11 @@ fn reject<B, E>(rejection: &WsRejection) -> Poll<Result<Response<LayerBody<B>>, 
 
 impl Opening {
     /// Opens the socket if the inner service's answer is an acceptance that nothing has overruled; else lets the answer pass.
-    fn answer<B>(self, mut response: Response<B>) -> Response<LayerBody<B>> {
-        let Some(acceptance) = response.extensions_mut().remove::<Acceptance>() else {
-            return response.map(LayerBody::inner);
-        };
-        match acceptance.take() {
+    fn answer<B>(self, response: Response<B>) -> Response<LayerBody<B>> {
+        match self.acceptance.take() {
+            None => response.map(LayerBody::inner),
             Some(handler) if response.status() == StatusCode::SWITCHING_PROTOCOLS => self.switch(handler, response),
-            _ => {
+            Some(_) => {
                 event!(WARN, "websocket acceptance was overruled on its way to the layer", status = response.status());
                 response.map(LayerBody::inner)
             }
@@ -110,40 +114,63 @@ impl Opening {
     }
 
     fn switch<B>(self, handler: Handler, response: Response<B>) -> Response<LayerBody<B>> {
-        let Ok(runtime) = Handle::try_current() else {
-            let rejection = WsRejection::from(WsRejectionKind::NoUpgrade);
-            rejection.report();
-            return rejection.into_http_response();
-        };
-        let Self { accept, mut session } = self;
+        let Self { answer, mut session, .. } = self;
+        let extensions = session.deflate.as_ref().and_then(Negotiated::header_value);
         let (mut parts, _) = response.into_parts();
-        complete(&mut parts.headers, accept, session.subprotocol.clone());
         // Who was verified beneath this layer is known only now.
-        if let Some(principal) = parts.extensions.get::<Principal>() {
-            session.principal = Some(principal.clone());
+        if let Some(principal) = parts.extensions.get::<Principal>()
+            && let Err(kind) = session.identify(principal)
+        {
+            return refuse(kind, &answer);
         }
-        runtime.spawn(session.run(handler));
+        let Ok(runtime) = Handle::try_current() else { return refuse(WsRejectionKind::NoUpgrade, &answer) };
+        parts.status = complete(&mut parts.headers, answer, session.subprotocol.clone(), extensions);
+        runtime.spawn(in_current_span(session.run(handler)));
         Response::from_parts(parts, LayerBody::empty())
     }
 }
 
+fn refuse<B>(kind: WsRejectionKind, answer: &Answer) -> Response<LayerBody<B>> {
+    let version = if *answer == Answer::Connected { Version::HTTP_2 } else { Version::HTTP_11 };
+    let rejection = kind.over(version);
+    rejection.report();
+    rejection.into_http_response()
+}
+
 /// Writes the fields of [RFC 6455 §4.2.2](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2) over whatever stands there, and
-/// removes those of a body, which a 101 has not ([RFC 9110 §6.4.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1)).
-fn complete(headers: &mut HeaderMap, accept: HeaderValue, subprotocol: Option<HeaderValue>) {
-    for name in [
-        header::CONTENT_LENGTH,
-        header::CONTENT_TYPE,
-        header::TRANSFER_ENCODING,
-        header::SEC_WEBSOCKET_EXTENSIONS,
-        header::SEC_WEBSOCKET_PROTOCOL,
-    ] {
-        headers.remove(name);
+/// removes those of a body, which neither a 101 ([RFC 9110 §6.4.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1)) nor the answer
+/// to a CONNECT ([§9.3.6](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6)) has. Returns the status.
+fn complete(
+    headers: &mut HeaderMap,
+    answer: Answer,
+    subprotocol: Option<HeaderValue>,
+    extensions: Option<HeaderValue>,
+) -> StatusCode {
+    if !headers.is_empty() {
+        for name in [
+            header::CONTENT_LENGTH,
+            header::CONTENT_TYPE,
+            header::TRANSFER_ENCODING,
+            header::SEC_WEBSOCKET_EXTENSIONS,
+            header::SEC_WEBSOCKET_PROTOCOL,
+        ] {
+            headers.remove(name);
+        }
     }
-    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(extensions) = extensions {
+        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, extensions);
+    }
     if let Some(subprotocol) = subprotocol {
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+    }
+    match answer {
+        Answer::SwitchingProtocols(accept) => {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+            StatusCode::SWITCHING_PROTOCOLS
+        }
+        Answer::Connected => StatusCode::OK,
     }
 }
 

@@ -1,10 +1,23 @@
-//! The opening handshake as the server reads it, [RFC 6455 §4.2.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1).
+//! The opening handshake as the server reads it: an upgrade of HTTP/1.1
+//! ([RFC 6455 §4.2.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1)) or an extended CONNECT of HTTP/2
+//! ([RFC 8441 §5](https://www.rfc-editor.org/rfc/rfc8441#section-5)).
 
 use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{origin::Authority, rejection::WsRejectionKind};
 use crate::core::header::{contains_token, only};
+
+/// The head of a request, as far as a handshake is concerned.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head<'a> {
+    pub(super) method: &'a Method,
+    pub(super) version: Version,
+    pub(super) uri: &'a Uri,
+    pub(super) headers: &'a HeaderMap,
+    /// The `:protocol` of an extended CONNECT ([RFC 8441 §4](https://www.rfc-editor.org/rfc/rfc8441#section-4)).
+    pub(super) protocol: Option<&'a str>,
+}
 
 /// What a request's head amounts to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,15 +35,35 @@ pub(super) enum Decision<'a> {
 pub(super) struct Opening<'a> {
     /// Whom the client believes to talk to, for the origin check.
     pub(super) authority: Authority<'a>,
-    key: &'a HeaderValue,
+    means: Means<'a>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Means<'a> {
+    Upgrade { key: &'a HeaderValue },
+    ExtendedConnect,
+}
+
+/// The answer that opens the socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// 101 with this `Sec-WebSocket-Accept`, which proves that the key was read
+    /// ([RFC 6455 §4.2.2](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2), item 5.4).
+    SwitchingProtocols(HeaderValue),
+    /// 200, without a key to prove anything by ([RFC 8441 §5](https://www.rfc-editor.org/rfc/rfc8441#section-5)).
+    Connected,
 }
 
 impl Opening<'_> {
-    /// The value of `Sec-WebSocket-Accept`, which proves that the key was read
-    /// ([RFC 6455 §4.2.2](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2), item 5.4).
-    pub(super) fn accept_value(&self) -> Option<HeaderValue> {
-        // 28 characters of base64: always a header value, said in a way that cannot panic.
-        HeaderValue::from_maybe_shared(bytes::Bytes::from(derive_accept_key(self.key.as_bytes()))).ok()
+    /// `None` cannot happen: 28 characters of base64 are always a header value. Said in a way that cannot panic.
+    pub(super) fn answer(&self) -> Option<Answer> {
+        Some(match self.means {
+            Means::ExtendedConnect => Answer::Connected,
+            Means::Upgrade { key } => {
+                let accept = bytes::Bytes::from(derive_accept_key(key.as_bytes()));
+                Answer::SwitchingProtocols(HeaderValue::from_maybe_shared(accept).ok()?)
+            }
+        })
     }
 }
 
@@ -39,43 +72,64 @@ impl Opening<'_> {
 /// RFC 9110 §7.8: "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request", and HTTP/2 has none
 /// (RFC 9113 §8.2.2).
 #[inline]
-pub(super) fn asks_for_upgrade(version: Version, headers: &HeaderMap) -> bool {
-    version == Version::HTTP_11 && headers.contains_key(header::UPGRADE)
+pub(super) fn may_be_handshake(method: &Method, version: Version, headers: &HeaderMap) -> bool {
+    match version {
+        Version::HTTP_11 => headers.contains_key(header::UPGRADE),
+        Version::HTTP_2 => method == Method::CONNECT,
+        _ => false,
+    }
 }
 
 /// Reads the head of a request.
-///
-/// The version comes before the key, since a client of another version may send no key at all and is helped by a 426.
-pub(super) fn decide<'a>(method: &Method, version: Version, uri: &'a Uri, headers: &'a HeaderMap) -> Decision<'a> {
-    if !asks_for_upgrade(version, headers) || !contains_token(headers, &header::UPGRADE, "websocket") {
-        return Decision::NotAHandshake;
-    }
-    match opening(method, uri, headers) {
+pub(super) fn decide(head: Head<'_>) -> Decision<'_> {
+    let opening = match head.version {
+        Version::HTTP_11 if contains_token(head.headers, &header::UPGRADE, "websocket") => upgrade(head),
+        // A token of the registry of upgrades, and those are compared without case (RFC 9110 §7.8).
+        Version::HTTP_2 if head.protocol.is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket")) => connect(head),
+        _ => return Decision::NotAHandshake,
+    };
+    match opening {
         Ok(opening) => Decision::Accepted(opening),
         Err(kind) => Decision::Rejected(kind),
     }
 }
 
-fn opening<'a>(method: &Method, uri: &'a Uri, headers: &'a HeaderMap) -> Result<Opening<'a>, WsRejectionKind> {
+/// The version comes before the key, since a client of another version may send no key at all and is helped by a 426.
+fn upgrade(head: Head<'_>) -> Result<Opening<'_>, WsRejectionKind> {
+    let Head { method, uri, headers, .. } = head;
     if method != Method::GET {
         return Err(WsRejectionKind::Method);
     }
     if !contains_token(headers, &header::CONNECTION, "upgrade") {
         return Err(WsRejectionKind::Connection);
     }
-    let authority = authority(uri, headers).ok_or(WsRejectionKind::Host)?;
-    if only(headers, &header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-        return Err(WsRejectionKind::Version);
-    }
+    // The target's own host in absolute form, else the one of `Host`, without which, or with several, a request is malformed
+    // (RFC 9112 §3.2).
+    let host = only(headers, &header::HOST).ok_or(WsRejectionKind::Host)?;
+    let authority = uri.authority().map_or(host.as_bytes(), |target| target.as_str().as_bytes());
+    let authority = Authority::parse(authority).ok_or(WsRejectionKind::Host)?;
+    speaks_version_13(headers)?;
     let key = only(headers, &header::SEC_WEBSOCKET_KEY).filter(|key| is_key(key.as_bytes())).ok_or(WsRejectionKind::Key)?;
-    Ok(Opening { authority, key })
+    Ok(Opening { authority, means: Means::Upgrade { key } })
 }
 
-/// The host that the request is for: the target's own in absolute form, else the one `Host`
-/// ([RFC 9112 §3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2)). Without `Host`, or with several, a request is malformed.
-fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<Authority<'a>> {
-    let host = only(headers, &header::HOST)?;
-    Authority::parse(uri.authority().map_or(host.as_bytes(), |target| target.as_str().as_bytes()))
+/// No `Upgrade`, `Connection`, `Host` or key: their "functionality [...] is superseded" (RFC 8441 §5).
+fn connect(head: Head<'_>) -> Result<Opening<'_>, WsRejectionKind> {
+    let Head { method, uri, headers, .. } = head;
+    if method != Method::CONNECT {
+        return Err(WsRejectionKind::Method);
+    }
+    let target = uri.authority().map(|target| target.as_str().as_bytes());
+    // A request translated from HTTP/1.1 may have `Host` in place of `:authority` (RFC 9113 §8.3.1).
+    let authority = target.or_else(|| only(headers, &header::HOST).map(HeaderValue::as_bytes));
+    let authority = authority.and_then(Authority::parse).ok_or(WsRejectionKind::Host)?;
+    speaks_version_13(headers)?;
+    Ok(Opening { authority, means: Means::ExtendedConnect })
+}
+
+fn speaks_version_13(headers: &HeaderMap) -> Result<(), WsRejectionKind> {
+    let version = only(headers, &header::SEC_WEBSOCKET_VERSION);
+    if version.is_some_and(|version| version == "13") { Ok(()) } else { Err(WsRejectionKind::Version) }
 }
 
 /// Whether this is 16 bytes in base64: 22 characters, of which the last carries two bits, and the padding
@@ -115,8 +169,16 @@ mod tests {
         head(&lines)
     }
 
+    fn get<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Head<'a> {
+        Head { method: &Method::GET, version: Version::HTTP_11, uri, headers, protocol: None }
+    }
+
     fn outcome(method: &Method, version: Version, headers: &HeaderMap) -> Result<bool, WsRejectionKind> {
-        match decide(method, version, &Uri::from_static("/ws"), headers) {
+        told(Head { method, version, uri: &Uri::from_static("/ws"), headers, protocol: None })
+    }
+
+    fn told(head: Head<'_>) -> Result<bool, WsRejectionKind> {
+        match decide(head) {
             Decision::NotAHandshake => Ok(false),
             Decision::Accepted(_) => Ok(true),
             Decision::Rejected(kind) => Err(kind),
@@ -178,9 +240,32 @@ mod tests {
     }
 
     #[test]
+    fn extended_connects() {
+        use WsRejectionKind::{Host, Method as NotConnect, Version as Wrong};
+        let plain = [("sec-websocket-version", "13")];
+        for (row, method, target, protocol, lines, expected) in [
+            ("as it should be", "CONNECT", "https://a.b/ws", Some("websocket"), &plain[..], Ok(true)),
+            ("in another case", "CONNECT", "https://a.b/ws", Some("WebSocket"), &plain, Ok(true)),
+            ("a plain connect", "CONNECT", "a.b:443", None, &plain, Ok(false)),
+            ("another protocol", "CONNECT", "https://a.b/ws", Some("connect-udp"), &plain, Ok(false)),
+            ("fields of an upgrade alone", "GET", "https://a.b/ws", None, &[("upgrade", "websocket")], Ok(false)),
+            ("another method", "GET", "https://a.b/ws", Some("websocket"), &plain, Err(NotConnect)),
+            ("no version", "CONNECT", "https://a.b/ws", Some("websocket"), &[], Err(Wrong)),
+            ("version 8", "CONNECT", "https://a.b/ws", Some("websocket"), &[("sec-websocket-version", "8")], Err(Wrong)),
+            ("no authority", "CONNECT", "/ws", Some("websocket"), &plain, Err(Host)),
+            ("host for authority", "CONNECT", "/ws", Some("websocket"), &[("host", "a.b"), plain[0]], Ok(true)),
+            ("a user", "CONNECT", "https://u@a.b/ws", Some("websocket"), &plain, Err(Host)),
+        ] {
+            let (method, uri, headers) = (method.parse().unwrap(), target.parse().unwrap(), head(lines));
+            let head = Head { method: &method, version: Version::HTTP_2, uri: &uri, headers: &headers, protocol };
+            assert_eq!(told(head), expected, "{row}");
+        }
+    }
+
+    #[test]
     fn the_target_names_the_host_before_the_host_field_does() {
         let (uri, headers) = (Uri::from_static("http://target.example:81/ws"), with("host", &["other.example"]));
-        let Decision::Accepted(opening) = decide(&Method::GET, Version::HTTP_11, &uri, &headers) else { panic!("accepted") };
+        let Decision::Accepted(opening) = decide(get(&uri, &headers)) else { panic!("accepted") };
         assert_eq!(Some(opening.authority), Authority::parse(b"target.example:81"));
     }
 
@@ -188,8 +273,9 @@ mod tests {
     fn the_accept_value_of_the_standard() {
         let headers = with("x-nothing", &[]);
         let uri = Uri::from_static("/");
-        let Decision::Accepted(opening) = decide(&Method::GET, Version::HTTP_11, &uri, &headers) else { panic!("accepted") };
-        assert_eq!(opening.accept_value().unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        let Decision::Accepted(opening) = decide(get(&uri, &headers)) else { panic!("accepted") };
+        let expected = HeaderValue::from_static("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(opening.answer(), Some(Answer::SwitchingProtocols(expected)));
     }
 
     #[test]
@@ -211,8 +297,8 @@ mod tests {
             if let Ok(value) = HeaderValue::from_bytes(&value) {
                 let mut headers = with("x-nothing", &[]);
                 headers.insert(name, value);
-                if let Decision::Accepted(opening) = decide(&Method::GET, Version::HTTP_11, &Uri::from_static("/"), &headers) {
-                    prop_assert!(opening.accept_value().is_some_and(|accept| accept.len() == 28));
+                if let Decision::Accepted(opening) = decide(get(&Uri::from_static("/"), &headers)) {
+                    prop_assert!(opening.answer().is_some());
                 }
             }
         }

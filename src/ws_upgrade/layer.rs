@@ -3,12 +3,19 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::{
+    admission::{Admission, Door},
+    close::CloseCode,
     config::Config,
+    counters::Counters,
+    deflate::{Deflate, Extension},
+    drain::Drain,
     error::{ConfigError, ConfigErrorKind},
     limits::Limits,
+    link::SlowConsumer,
     origin::OriginPolicy,
     service::WsUpgrade,
     subprotocol::{SubprotocolPreference, Subprotocols},
+    timeouts::Timeouts,
 };
 use crate::core::{Clock, SharedClock};
 
@@ -33,7 +40,13 @@ impl WsUpgradeLayer {
 
     /// Starts from the defaults of [`new`](Self::new).
     pub fn builder() -> WsUpgradeBuilder {
-        WsUpgradeBuilder { config: Config::default(), subprotocols: Vec::new() }
+        WsUpgradeBuilder { config: Config::default(), subprotocols: Vec::new(), deflate: None, admission: None }
+    }
+
+    /// What has happened to the sockets of this layer and its clones.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.config.counters.clone()
     }
 }
 
@@ -65,6 +78,8 @@ impl<S> Layer<S> for WsUpgradeLayer {
 pub struct WsUpgradeBuilder {
     config: Config,
     subprotocols: Vec<String>,
+    deflate: Option<Deflate>,
+    admission: Option<Admission>,
 }
 
 impl WsUpgradeBuilder {
@@ -92,9 +107,46 @@ impl WsUpgradeBuilder {
         self
     }
 
-    /// How much one socket may take.
+    /// How much one socket may take, and how often.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
+        self
+    }
+
+    /// Compresses messages with clients that can; off by default. See [`Deflate`] for what it costs.
+    pub fn deflate(mut self, deflate: Deflate) -> Self {
+        self.deflate = Some(deflate);
+        self
+    }
+
+    /// How long a socket may do nothing, or too little.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.config.timeouts = timeouts;
+        self
+    }
+
+    /// What happens to a socket whose peer takes less than it is sent by handles and rooms; it is disconnected by default.
+    pub fn slow_consumer(mut self, policy: SlowConsumer) -> Self {
+        self.config.slow_consumer = policy;
+        self
+    }
+
+    /// How many sockets there may be; unlimited by default.
+    pub fn admission(mut self, admission: Admission) -> Self {
+        self.admission = Some(admission);
+        self
+    }
+
+    /// Lets `drain` end the sockets when the server goes down.
+    pub fn drain(mut self, drain: &Drain) -> Self {
+        self.config.drain = Some(drain.clone());
+        self
+    }
+
+    /// What a peer is told whose principal expires or is revoked;
+    /// [`UNAUTHORIZED`](CloseCode::UNAUTHORIZED) (3000) by default.
+    pub fn principal_close_code(mut self, code: CloseCode) -> Self {
+        self.config.principal_code = code;
         self
     }
 
@@ -108,17 +160,23 @@ impl WsUpgradeBuilder {
     /// The layer.
     ///
     /// # Errors
-    /// If an origin or a subprotocol is malformed, or a limit is zero.
+    /// If an origin or a subprotocol is malformed, a limit or timeout is zero, or a setting of [`Deflate`] is out of its range.
     pub fn build(self) -> Result<WsUpgradeLayer, ConfigError> {
-        let Self { mut config, subprotocols } = self;
+        let Self { mut config, subprotocols, deflate, admission } = self;
         if let Some(origin) = config.origins.malformed() {
             return Err(ConfigError::new(ConfigErrorKind::Origin, origin));
         }
-        if let Some(name) = config.limits.zero() {
+        let zero = config.limits.zero().or(config.timeouts.zero()).or(admission.as_ref().and_then(Admission::zero));
+        if let Some(name) = zero {
             return Err(ConfigError::new(ConfigErrorKind::Limit, name));
         }
+        if let Some(name) = deflate.as_ref().and_then(Deflate::out_of_range) {
+            return Err(ConfigError::new(ConfigErrorKind::Deflate, name));
+        }
+        config.deflate = deflate.map(Extension::new);
         config.subprotocols = Subprotocols::new(subprotocols, config.subprotocols.preference)
             .map_err(|name| ConfigError::new(ConfigErrorKind::Subprotocol, name))?;
+        config.door = admission.map(|admission| Arc::new(Door::new(admission)));
         Ok(WsUpgradeLayer { config: Arc::new(config) })
     }
 }

@@ -1,6 +1,8 @@
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
-/// How much one socket may take, in bytes.
+use super::budget::{Rate, Rates};
+
+/// How much one socket may take, and how often.
 ///
 /// The defaults keep an idle connection at a few kilobytes: the codec beneath would reserve 128 KiB to read into, and let what
 /// waits for a peer that never reads grow without bound.
@@ -17,11 +19,22 @@ pub struct Limits {
     max_frame_size: Option<usize>,
     read_buffer_size: usize,
     write_buffer_size: usize,
+    queue_messages: usize,
+    queue_bytes: usize,
+    rates: Rates,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_message_size: 1024 * 1024, max_frame_size: None, read_buffer_size: 4 * 1024, write_buffer_size: 128 * 1024 }
+        Self {
+            max_message_size: 1024 * 1024,
+            max_frame_size: None,
+            read_buffer_size: 4 * 1024,
+            write_buffer_size: 128 * 1024,
+            queue_messages: 256,
+            queue_bytes: 1024 * 1024,
+            rates: Rates::default(),
+        }
     }
 }
 
@@ -54,6 +67,46 @@ impl Limits {
         self
     }
 
+    /// How many messages sent by a [`WsHandle`](super::WsHandle) or a room may wait; 256 by default. Beyond it,
+    /// [`SlowConsumer`](super::SlowConsumer) decides.
+    pub fn queue_messages(mut self, messages: usize) -> Self {
+        self.queue_messages = messages;
+        self
+    }
+
+    /// How large the waiting messages may be together; 1 MiB by default. A single message may always wait.
+    pub fn queue_bytes(mut self, bytes: usize) -> Self {
+        self.queue_bytes = bytes;
+        self
+    }
+
+    /// How many pings and pongs a peer may send; 16 a second and 128 at once by default. One more is answered 1008.
+    pub fn control_rate(mut self, rate: Rate) -> Self {
+        self.rates.control_frames = rate;
+        self
+    }
+
+    /// How many messages a peer may send; unlimited by default. One more is answered 1008.
+    pub fn message_rate(mut self, rate: Rate) -> Self {
+        self.rates.messages = Some(rate);
+        self
+    }
+
+    /// How many bytes of messages a peer may send; unlimited by default. The burst must hold the largest message. One more is
+    /// answered 1008.
+    pub fn byte_rate(mut self, rate: Rate) -> Self {
+        self.rates.bytes = Some(rate);
+        self
+    }
+
+    pub(super) fn queue(&self) -> (usize, usize) {
+        (self.queue_messages, self.queue_bytes)
+    }
+
+    pub(super) fn rates(&self) -> &Rates {
+        &self.rates
+    }
+
     /// The name of the first setting with which nothing could be sent or received.
     pub(super) fn zero(&self) -> Option<&'static str> {
         [
@@ -61,9 +114,14 @@ impl Limits {
             ("max_frame_size", self.max_frame_size.unwrap_or(1)),
             ("read_buffer_size", self.read_buffer_size),
             ("write_buffer_size", self.write_buffer_size),
+            ("queue_messages", self.queue_messages),
+            ("queue_bytes", self.queue_bytes),
+            ("control_rate", usize::from(!self.rates.control_frames.is_zero())),
+            ("message_rate", usize::from(!self.rates.messages.is_some_and(Rate::is_zero))),
+            ("byte_rate", usize::from(!self.rates.bytes.is_some_and(Rate::is_zero))),
         ]
         .into_iter()
-        .find_map(|(name, bytes)| (bytes == 0).then_some(name))
+        .find_map(|(name, limit)| (limit == 0).then_some(name))
     }
 
     pub(super) fn config(&self) -> WebSocketConfig {
@@ -71,15 +129,33 @@ impl Limits {
         const GATHER: usize = 4 * 1024;
         /// The longest head of a frame ([RFC 6455 §5.2](https://www.rfc-editor.org/rfc/rfc6455#section-5.2)).
         const FRAME_HEAD: usize = 14;
+        /// What the codec holds to read into. It is left with fragments and control frames.
+        const CODEC: usize = 256;
         WebSocketConfig::default()
-            .read_buffer_size(self.read_buffer_size)
+            .read_buffer_size(CODEC)
             .write_buffer_size(GATHER)
-            // One whole message must fit, or it could never be sent; the codec wants the sum larger than what is gathered.
+            // One whole message must fit, or it could never be sent, even one that grows by an eighth when it is compressed; the
+            // codec wants the sum larger than what is gathered.
             .max_write_buffer_size(
-                self.max_message_size.saturating_add(self.write_buffer_size).saturating_add(GATHER + FRAME_HEAD),
+                self.max_message_size
+                    .saturating_add(self.max_message_size / 8)
+                    .saturating_add(self.write_buffer_size)
+                    .saturating_add(GATHER + FRAME_HEAD),
             )
             .max_message_size(Some(self.max_message_size))
-            .max_frame_size(Some(self.max_frame_size.unwrap_or(self.max_message_size).min(self.max_message_size)))
+            .max_frame_size(Some(self.max_frame()))
+    }
+
+    pub(super) fn max_frame(&self) -> usize {
+        self.max_frame_size.unwrap_or(self.max_message_size).min(self.max_message_size)
+    }
+
+    pub(super) fn read_buffer(&self) -> usize {
+        self.read_buffer_size
+    }
+
+    pub(super) fn max_message(&self) -> usize {
+        self.max_message_size
     }
 
     pub(super) fn allows(&self, outgoing: usize) -> bool {

@@ -1,7 +1,19 @@
 use bytes::Bytes;
-use tokio_tungstenite::tungstenite as codec;
+use tokio_tungstenite::tungstenite::{
+    self as codec,
+    protocol::frame::{
+        Frame, FrameHeader,
+        coding::{Data, OpCode},
+    },
+};
 
-use super::{close::CloseFrame, utf8::Utf8Bytes};
+use super::{
+    close::CloseFrame,
+    deflate::Deflater,
+    error::{WsError, WsErrorKind},
+    limits::Limits,
+    utf8::Utf8Bytes,
+};
 
 /// What a WebSocket carries ([RFC 6455 §5.6](https://www.rfc-editor.org/rfc/rfc6455#section-5.6) and
 /// [§5.5](https://www.rfc-editor.org/rfc/rfc6455#section-5.5)). Cloning is a reference count.
@@ -73,7 +85,18 @@ impl Message {
         })
     }
 
-    pub(super) fn into_codec(self) -> codec::Message {
+    /// As the codec takes it; compressed where that was agreed on and pays.
+    pub(super) fn into_codec(self, deflater: Option<&mut Deflater>) -> codec::Message {
+        let kind = match self {
+            Self::Text(_) => Some(Data::Text),
+            Self::Binary(_) => Some(Data::Binary),
+            _ => None,
+        };
+        if let (Some(kind), Some(deflater)) = (kind, deflater)
+            && let Some(deflated) = deflater.deflate(self.as_bytes())
+        {
+            return compressed(kind, deflated);
+        }
         match self {
             Self::Text(text) => codec::Message::Text(text.into_codec()),
             Self::Binary(bytes) => codec::Message::Binary(bytes),
@@ -81,6 +104,23 @@ impl Message {
             Self::Pong(bytes) => codec::Message::Pong(bytes),
             Self::Close(frame) => codec::Message::Close(frame.map(CloseFrame::into_codec)),
         }
+    }
+}
+
+/// RSV1 says that it is compressed ([RFC 7692 §6](https://www.rfc-editor.org/rfc/rfc7692#section-6)).
+fn compressed(kind: Data, payload: Bytes) -> codec::Message {
+    let head = FrameHeader { rsv1: true, opcode: OpCode::Data(kind), ..FrameHeader::default() };
+    codec::Message::Frame(Frame::from_payload(head, payload))
+}
+
+/// A control frame carries at most 125 bytes ([RFC 6455 §5.5](https://www.rfc-editor.org/rfc/rfc6455#section-5.5)), which the
+/// codec does not check.
+pub(super) fn check_size(message: &Message, limits: &Limits) -> Result<(), WsError> {
+    let bytes = message.as_bytes().len();
+    match message {
+        Message::Ping(_) | Message::Pong(_) if bytes > 125 => Err(WsError::new(WsErrorKind::ControlTooBig)),
+        Message::Text(_) | Message::Binary(_) if !limits.allows(bytes) => Err(WsError::new(WsErrorKind::TooBig)),
+        _ => Ok(()),
     }
 }
 

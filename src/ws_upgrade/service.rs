@@ -3,15 +3,15 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use hyper::upgrade::OnUpgrade;
 use tower_service::Service;
 
 use super::{
-    accept::WsHandshake,
+    accept::{Acceptance, WsHandshake},
     config::Config,
     future::{Opening, ResponseFuture},
-    handshake::{Decision, asks_for_upgrade, decide},
+    handshake::{Decision, Head, decide, may_be_handshake},
     rejection::WsRejectionKind,
     session::Session,
 };
@@ -45,7 +45,7 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        if asks_for_upgrade(request.version(), request.headers()) {
+        if may_be_handshake(request.method(), request.version(), request.headers()) {
             self.shake_hands(request)
         } else {
             ResponseFuture::pass(self.inner.call(request))
@@ -63,18 +63,29 @@ impl<S> WsUpgrade<S> {
         match open(&self.config, &request) {
             Ok(None) => ResponseFuture::pass(self.inner.call(request)),
             Ok(Some(opening)) => {
-                request.extensions_mut().insert(WsHandshake { subprotocol: opening.session.subprotocol.clone() });
+                let subprotocol = opening.session.subprotocol.clone();
+                request.extensions_mut().insert(WsHandshake { subprotocol, acceptance: opening.acceptance.clone() });
                 ResponseFuture::open(self.inner.call(request), opening)
             }
-            Err(kind) => ResponseFuture::reject(kind.into()),
+            Err(kind) => {
+                self.config.counters.refused();
+                ResponseFuture::reject(kind.over(request.version()))
+            }
         }
     }
 }
 
-/// The one way in: handshake, origin, subprotocol, and a connection that can be upgraded, in this order.
-fn open<B>(config: &Config, request: &Request<B>) -> Result<Option<Box<Opening>>, WsRejectionKind> {
-    let headers = request.headers();
-    let handshake = match decide(request.method(), request.version(), request.uri(), headers) {
+/// The one way in: handshake, origin, subprotocol, a connection that can be upgraded, and a place for one more, in this order, so that
+/// nothing malformed ever holds a place.
+fn open<B>(config: &Arc<Config>, request: &Request<B>) -> Result<Option<Box<Opening>>, WsRejectionKind> {
+    let (headers, extensions) = (request.headers(), request.extensions());
+    let handshake = match decide(Head {
+        method: request.method(),
+        version: request.version(),
+        uri: request.uri(),
+        headers,
+        protocol: protocol(extensions),
+    }) {
         Decision::NotAHandshake => return Ok(None),
         Decision::Rejected(kind) => return Err(kind),
         Decision::Accepted(handshake) => handshake,
@@ -84,15 +95,38 @@ fn open<B>(config: &Config, request: &Request<B>) -> Result<Option<Box<Opening>>
     }
     let subprotocol = config.subprotocols.choose(headers).map_err(|_| WsRejectionKind::Subprotocol)?.cloned();
     // Left where it is, so that a proxy beneath may take the connection itself; whoever awaits it first has it.
-    let on_upgrade = request.extensions().get::<OnUpgrade>().cloned().ok_or(WsRejectionKind::NoUpgrade)?;
+    let on_upgrade = extensions.get::<OnUpgrade>().cloned().ok_or(WsRejectionKind::NoUpgrade)?;
+    let draining = match &config.drain {
+        None => None,
+        Some(drain) => Some(drain.join().ok_or(WsRejectionKind::Draining)?),
+    };
+    let principal = extensions.get::<Principal>();
+    let permit = match &config.door {
+        None => None,
+        Some(door) => Some(door.enter(principal, headers, extensions)?),
+    };
     Ok(Some(Box::new(Opening {
-        accept: handshake.accept_value().ok_or(WsRejectionKind::Key)?,
+        answer: handshake.answer().ok_or(WsRejectionKind::Key)?,
+        acceptance: Acceptance::default(),
         session: Session {
             on_upgrade,
-            limits: config.limits,
-            clock: config.clock.clone(),
+            config: Arc::clone(config),
             subprotocol,
-            principal: request.extensions().get::<Principal>().cloned(),
+            deflate: config.deflate.as_ref().and_then(|extension| extension.negotiate(headers)),
+            principal: principal.cloned(),
+            draining,
+            permit,
         },
     })))
+}
+
+/// The `:protocol` of an extended CONNECT. Without the feature there is none, and such a request passes.
+#[cfg(feature = "ws-upgrade-http2")]
+fn protocol(extensions: &Extensions) -> Option<&str> {
+    extensions.get::<hyper::ext::Protocol>().map(hyper::ext::Protocol::as_str)
+}
+
+#[cfg(not(feature = "ws-upgrade-http2"))]
+fn protocol(_: &Extensions) -> Option<&str> {
+    None
 }

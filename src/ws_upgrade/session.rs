@@ -2,10 +2,13 @@
 
 use std::{
     future::{Future, poll_fn},
+    ops::ControlFlow,
     pin::{Pin, pin},
-    time::Duration,
+    sync::Arc,
+    task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use futures_core::Stream as _;
 use futures_sink::Sink as _;
 use http::HeaderValue;
@@ -13,104 +16,266 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
-    time::Sleep,
+    time::{Instant, Sleep, sleep_until, timeout},
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Message as CodecMessage, protocol::Role},
+    tungstenite::{Error as CodecError, Message as CodecMessage, protocol::Role},
 };
 
 use super::{
     accept::Handler,
+    admission::Permit,
+    close::CloseFrame,
+    config::Config,
+    connection::put,
+    deflate::Negotiated,
+    drain::Draining,
+    ending::{Ending, WaitFor},
     error::WsErrorKind,
-    limits::Limits,
+    link::Link,
+    message::Message,
+    rejection::WsRejectionKind,
+    schedule::{Due, Schedule},
     socket::WsSocket,
-    wire::{Ending, Stream, WaitFor, Wire},
+    transport::{Stream, Transport},
+    wire::{Sign, Wire, Writer},
 };
-use crate::core::{Principal, SharedClock, trace::event};
-
-/// How long the peer may take to answer a Close frame; the standard names no time
-/// ([RFC 6455 §7.1.1](https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1)).
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::core::{Principal, Revoked, trace::event};
 
 /// What a socket is made of, once the connection is the server's to use.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) on_upgrade: OnUpgrade,
-    pub(super) limits: Limits,
-    pub(super) clock: SharedClock,
+    pub(super) config: Arc<Config>,
     pub(super) subprotocol: Option<HeaderValue>,
+    pub(super) deflate: Option<Negotiated>,
     pub(super) principal: Option<Principal>,
+    pub(super) draining: Option<Draining>,
+    pub(super) permit: Option<Permit>,
 }
 
 impl Session {
-    /// Waits for the upgrade, starts the handler in a task of its own and stays until the connection is gone.
+    /// Follows `principal`, who was not known before.
+    pub(super) fn identify(&mut self, principal: &Principal) -> Result<(), WsRejectionKind> {
+        self.principal = Some(principal.clone());
+        self.permit.as_mut().map_or(Ok(()), |permit| permit.identify(principal))
+    }
+
+    /// Waits for the upgrade, starts the handler in a task of its own and stays until the connection is gone and the handler is done.
     pub(super) async fn run(self, handler: Handler) {
-        let upgraded = match self.on_upgrade.await {
-            Ok(upgraded) => upgraded,
-            Err(error) => {
-                event!(WARN, "websocket upgrade failed after its handshake", error = error);
-                return;
-            }
-        };
-        let lifetime = self.principal.as_ref().and_then(Principal::expires_at);
-        let lifetime = lifetime.map(|end| end.duration_since(self.clock.now()).unwrap_or_default());
-        // Before the handler starts: a runtime without timers must not serve what it cannot end.
-        let expired = pin!(lifetime.map(tokio::time::sleep));
-        let stream = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(self.limits.config())).await;
-        let wire = Wire::new(stream);
-        let socket = WsSocket::new(wire.clone(), self.limits, self.subprotocol, self.principal.clone());
-        // In an async block, so that a panic, be it of the function or of its future, drops the socket while it unwinds.
-        let handling = tokio::spawn(async move { handler(socket).await });
-        let (stream, ending) = attend(&wire, self.principal, expired).await;
-        event!(DEBUG, "websocket ends", code = ending.frame.as_ref().map_or(0, |frame| frame.code().get()));
-        if tokio::time::timeout(CLOSE_TIMEOUT, part(stream, ending)).await.is_err() {
+        let Self { on_upgrade, config, subprotocol, deflate, principal, mut draining, permit } = self;
+        // What happens at the beginning and at the end is on the heap meanwhile, so that it is no part of every idle connection.
+        let Some(stream) = Box::pin(open(on_upgrade, &config, deflate)).await else { return };
+        let wire = Wire::new(stream, Arc::clone(&config), principal.clone());
+        config.counters.socket_opened();
+        let mut watch = Watch::new(&wire, principal);
+        let handling = handler(WsSocket::new(wire.clone(), subprotocol));
+        let (mut stream, ending) = watch.attend(draining.as_mut()).await;
+        let cause = ending.cause;
+        event!(DEBUG, "websocket ends", cause = cause, code = ending.frame.as_ref().map_or(0, |frame| frame.code().get()));
+        if Box::pin(timeout(config.timeouts.close, part(&mut stream, ending, wire.link()))).await.is_err() {
             event!(DEBUG, "websocket peer has not answered the close in time");
         }
+        drop(stream);
+        wire.link().clear();
         wire.gone();
+        config.counters.socket_ended(cause);
+        drop((permit, watch));
         if handling.await.is_err_and(|error| error.is_panic()) {
+            config.counters.handler_panicked();
             event!(ERROR, "websocket handler panicked");
         }
     }
 }
 
-/// Waits until the socket or the principal ends.
-async fn attend(wire: &Wire, principal: Option<Principal>, mut expired: Pin<&mut Option<Sleep>>) -> (Stream, Ending) {
-    let mut revoked = principal.map(|principal| principal.revoked());
-    poll_fn(|cx| {
-        if revoked.as_mut().is_some_and(|revoked| Pin::new(revoked).poll(cx).is_ready()) {
-            wire.end(Ending::principal(WsErrorKind::Revoked, "token revoked"));
-            revoked = None;
+async fn open(on_upgrade: OnUpgrade, config: &Config, deflate: Option<Negotiated>) -> Option<Stream> {
+    let upgraded = match timeout(config.timeouts.opening, on_upgrade).await {
+        Ok(Ok(upgraded)) => upgraded,
+        failed => {
+            config.counters.upgrade_failed();
+            let error =
+                failed.map_or("timed out".to_owned(), |failed| failed.err().map_or_else(String::new, |error| error.to_string()));
+            event!(WARN, "websocket upgrade failed after its handshake", error = error);
+            return None;
         }
-        if expired.as_mut().as_pin_mut().is_some_and(|expired| expired.poll(cx).is_ready()) {
-            wire.end(Ending::principal(WsErrorKind::Expired, "token expired"));
-            expired.set(None);
+    };
+    let transport = Transport::new(TokioIo::new(upgraded), &config.limits, deflate.as_ref());
+    Some(Box::new(WebSocketStream::from_raw_socket(transport, Role::Server, Some(config.limits.config())).await))
+}
+
+/// What the session looks after while the connection is open.
+struct Watch<'a> {
+    wire: &'a Wire,
+    schedule: Schedule,
+    revoked: Option<Revoked>,
+    farewell: Option<CloseFrame>,
+    ping: bool,
+    unflushed: bool,
+}
+
+impl<'a> Watch<'a> {
+    fn new(wire: &'a Wire, principal: Option<Principal>) -> Self {
+        let schedule = Schedule::new(wire.config().timeouts, Instant::now());
+        let mut watch = Self { wire, schedule, revoked: None, farewell: None, ping: false, unflushed: false };
+        watch.follow(principal);
+        watch
+    }
+
+    fn follow(&mut self, principal: Option<Principal>) {
+        let end = principal.as_ref().and_then(Principal::expires_at);
+        self.schedule.expires(end, self.wire.config().clock.now(), Instant::now());
+        self.revoked = principal.map(|principal| principal.revoked());
+    }
+
+    /// Waits until somebody or something ends the connection.
+    async fn attend(&mut self, draining: Option<&mut Draining>) -> (Stream, Ending) {
+        let mut sleep = pin!(sleep_until(Instant::now()));
+        let mut drained = pin!(async {
+            match draining {
+                Some(draining) => draining.started().await,
+                None => std::future::pending().await,
+            }
+        });
+        poll_fn(|cx| {
+            self.wire.link().attend(cx);
+            if let Some(principal) = self.wire.link().renewed() {
+                self.follow(principal);
+            }
+            if self.revoked.as_mut().is_some_and(|revoked| Pin::new(revoked).poll(cx).is_ready()) {
+                self.revoked = None;
+                self.wire.end(Ending::principal(WsErrorKind::Revoked, self.wire.config().principal_code));
+            }
+            if self.farewell.is_none()
+                && let Poll::Ready(farewell) = drained.as_mut().poll(cx)
+            {
+                self.schedule.leaves(farewell.delay(), Instant::now());
+                self.farewell = Some(farewell.frame);
+            }
+            self.poll_due(sleep.as_mut(), cx);
+            self.poll_pump(cx);
+            self.wire.poll_ending(cx)
+        })
+        .await
+    }
+
+    /// Does everything that is due, and sets the timer to what is next.
+    fn poll_due(&mut self, mut sleep: Pin<&mut Sleep>, cx: &mut Context<'_>) {
+        while let Some((at, due)) = self.schedule.next(self.wire.vitals()) {
+            if sleep.deadline() != at {
+                sleep.as_mut().reset(at);
+            }
+            if sleep.as_mut().poll(cx).is_pending() || self.act(due, cx).is_break() {
+                return;
+            }
         }
-        wire.poll_ending(cx)
-    })
-    .await
+    }
+
+    /// Does what is due; breaks when that was the end.
+    fn act(&mut self, due: Due, cx: &mut Context<'_>) -> ControlFlow<()> {
+        let ending = match due {
+            Due::Ping => {
+                self.schedule.pinged(Instant::now());
+                self.wire.listen();
+                self.ping = true;
+                return ControlFlow::Continue(());
+            }
+            Due::Answer => match self.wire.sign_of_life(cx) {
+                Sign::None => Ending::timed_out(WsErrorKind::Unresponsive),
+                Sign::Heard | Sign::Hidden => {
+                    self.schedule.answered();
+                    return ControlFlow::Continue(());
+                }
+            },
+            Due::Idle => {
+                let known = self.wire.vitals();
+                self.wire.listen();
+                match self.wire.sign_of_life(cx) {
+                    Sign::Hidden => {
+                        self.wire.touch();
+                        return ControlFlow::Continue(());
+                    }
+                    // A message was found, where a pong is none.
+                    Sign::Heard if self.wire.vitals().active != known.active => return ControlFlow::Continue(()),
+                    Sign::Heard | Sign::None => Ending::timed_out(WsErrorKind::Idle),
+                }
+            }
+            Due::Write => match self.wire.poll_flush(Writer::Session, cx) {
+                Poll::Ready(Ok(())) => return ControlFlow::Continue(()),
+                Poll::Ready(Err(_)) => return ControlFlow::Break(()),
+                Poll::Pending => Ending::timed_out(WsErrorKind::WriteTimeout),
+            },
+            Due::Lifetime => Ending::timed_out(WsErrorKind::Lifetime),
+            Due::Notice => {
+                self.schedule.noticed();
+                self.wire.link().announce_expiry();
+                return ControlFlow::Continue(());
+            }
+            Due::Expiry => Ending::principal(WsErrorKind::Expired, self.wire.config().principal_code),
+            Due::Leave => match self.farewell.clone() {
+                Some(frame) => Ending::drained(frame),
+                None => return ControlFlow::Break(()),
+            },
+        };
+        self.wire.end(ending);
+        ControlFlow::Break(())
+    }
+
+    /// Sends the ping that is due and what waits in the queue, as far as the peer takes it.
+    fn poll_pump(&mut self, cx: &mut Context<'_>) {
+        while self.ping || self.wire.link().queued() > 0 {
+            let Poll::Ready(Ok(())) = self.wire.poll_ready(Writer::Session, cx) else { return };
+            let message = if std::mem::take(&mut self.ping) { Some(Message::Ping(Bytes::new())) } else { self.wire.link().pop() };
+            let Some(message) = message else { break };
+            if self.wire.start_send(message).is_err_and(|error| error.kind() == WsErrorKind::Full) {
+                self.wire.config().counters.messages_dropped(1);
+            }
+            self.unflushed = true;
+        }
+        if self.unflushed && self.wire.poll_flush(Writer::Session, cx).is_ready() {
+            self.unflushed = false;
+        }
+    }
 }
 
 /// Says goodbye as `ending` wants it. Errors are of no use to anyone here: the connection is dropped in any case.
-async fn part(mut stream: Stream, ending: Ending) {
-    if let Some(frame) = ending.frame {
-        let _ = Pin::new(&mut stream).start_send(CodecMessage::Close(Some(frame.into_codec())));
+async fn part(stream: &mut Stream, ending: Ending, link: &Link) {
+    stream.get_mut().close();
+    if ending.wait == WaitFor::QueueAndCloseFrame {
+        while let Some(message) = link.pop() {
+            if poll_fn(|cx| Pin::new(&mut *stream).poll_ready(cx)).await.is_err() || put(stream, message).is_err() {
+                return;
+            }
+        }
     }
-    if ending.wait == WaitFor::Nothing || poll_fn(|cx| Pin::new(&mut stream).poll_flush(cx)).await.is_err() {
+    // A pong that the codec still holds back would come after the Close frame, the last that is sent (RFC 6455 §5.5.1).
+    let _ = flush(stream, ending.wait).await;
+    if let Some(frame) = ending.frame {
+        let _ = Pin::new(&mut *stream).start_send(CodecMessage::Close(Some(frame.into_codec())));
+    }
+    if flush(stream, ending.wait).await.is_err() || ending.wait == WaitFor::Nothing {
         return;
     }
-    if ending.wait == WaitFor::CloseFrame {
-        while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut stream).poll_next(cx)).await {}
+    if ending.wait != WaitFor::EndOfData {
+        while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut *stream).poll_next(cx)).await {}
     }
-    let io = stream.get_mut();
+    let io = stream.get_mut().get_mut();
     let shut = poll_fn(|cx| Pin::new(&mut *io).poll_shutdown(cx)).await;
     if ending.wait == WaitFor::EndOfData && shut.is_ok() {
         drain(io).await;
     }
 }
 
+/// Flushes; where nothing is waited for, as much as the connection takes at once.
+async fn flush(stream: &mut Stream, wait: WaitFor) -> Result<(), CodecError> {
+    poll_fn(|cx| match Pin::new(&mut *stream).poll_flush(cx) {
+        Poll::Pending if wait == WaitFor::Nothing => Poll::Ready(Ok(())),
+        flushed => flushed,
+    })
+    .await
+}
+
 async fn drain(io: &mut TokioIo<hyper::upgrade::Upgraded>) {
-    // On the heap: in the future it would be part of every idle connection.
     let mut buffer = vec![0; 4 * 1024];
     loop {
         let mut read = ReadBuf::new(&mut buffer);

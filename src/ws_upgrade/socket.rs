@@ -10,11 +10,12 @@ use futures_sink::Sink;
 use http::HeaderValue;
 
 use super::{
-    close::{CloseCode, CloseFrame},
-    error::{WsError, WsErrorKind},
-    limits::Limits,
-    message::Message,
-    wire::{Ending, Wire},
+    close::{CloseCode, IntoCloseFrame},
+    ending::Ending,
+    error::WsError,
+    handle::WsHandle,
+    message::{Message, check_size},
+    wire::{Wire, Writer},
 };
 use crate::core::Principal;
 
@@ -24,9 +25,9 @@ use crate::core::Principal;
 /// over; and has methods for the plain case.
 ///
 /// # The end
-/// Whatever ends it, the peer is told why, and the connection is dropped when the peer has answered, or after five seconds:
+/// Whatever ends it, the peer is told why, and the connection is dropped when the peer has answered, or after [`Timeouts::close`](super::Timeouts::close):
 /// dropping the socket says 1000, a panic of the handler 1011, a fault of the peer its own code, the end of the
-/// [`Principal`]'s validity 3000. The handler learns of it by [`recv`](Self::recv), which returns one error, if it was not the
+/// [`Principal`]'s validity 3000, and a [`Drain`](super::Drain) what it is told to. The handler learns of it by [`recv`](Self::recv), which returns one error, if it was not the
 /// peer's goodbye, and then `None`; and by every attempt to send.
 ///
 /// ```
@@ -44,14 +45,18 @@ use crate::core::Principal;
 /// ```
 pub struct WsSocket {
     wire: Wire,
-    limits: Limits,
     subprotocol: Option<HeaderValue>,
-    principal: Option<Principal>,
 }
 
 impl WsSocket {
-    pub(super) fn new(wire: Wire, limits: Limits, subprotocol: Option<HeaderValue>, principal: Option<Principal>) -> Self {
-        Self { wire, limits, subprotocol, principal }
+    pub(super) fn new(wire: Wire, subprotocol: Option<HeaderValue>) -> Self {
+        Self { wire, subprotocol }
+    }
+
+    /// The same socket for others: to send to it, close it, renew its principal while the handler receives.
+    #[must_use]
+    pub fn handle(&self) -> WsHandle {
+        WsHandle::new(self.wire.clone())
     }
 
     /// The subprotocol that was agreed on.
@@ -62,13 +67,15 @@ impl WsSocket {
 
     /// Who is connected, if a layer around or beneath has said so. The socket closes when its validity ends.
     #[must_use]
-    pub fn principal(&self) -> Option<&Principal> {
-        self.principal.as_ref()
+    pub fn principal(&self) -> Option<Principal> {
+        self.wire.link().principal()
     }
 
     /// The next message; `None` when there will be no more.
     ///
-    /// Cancel safe: a future that is dropped has lost nothing. Pings are answered and Close frames acknowledged by the next call.
+    /// Cancel safe: a future that is dropped has lost nothing. Pings are answered and Close frames acknowledged by the next call. While
+    /// nobody receives, the heartbeat may have looked for a sign of life and taken pings and pongs for it, which then do not appear
+    /// here.
     ///
     /// # Errors
     /// Once, with the reason, if the socket ended otherwise than by a Close frame of either side.
@@ -86,10 +93,12 @@ impl WsSocket {
         poll_fn(|cx| Pin::new(&mut *self).poll_flush(cx)).await
     }
 
-    /// Says goodbye and waits until the connection is gone: the peer has answered, or five seconds have passed. What it still
-    /// sends is discarded. Does nothing on a socket that has ended.
-    pub async fn close(self, frame: impl Into<CloseFrame>) {
-        self.wire.end(Ending::ours(frame.into()));
+    /// Says goodbye and waits until the connection is gone: the peer has answered, or [`Timeouts::close`](super::Timeouts::close) has
+    /// passed. What it still sends is discarded. Does nothing on a socket that has ended.
+    ///
+    /// Takes a code, a frame, or an error that knows what to say to the peer: [`IntoCloseFrame`].
+    pub async fn close(self, frame: impl IntoCloseFrame) {
+        self.wire.end(Ending::ours(frame.into_close_frame()));
         poll_fn(|cx| self.wire.poll_gone(cx)).await;
     }
 }
@@ -106,7 +115,7 @@ impl Sink<Message> for WsSocket {
     type Error = WsError;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
-        self.wire.poll_send(cx, |stream, cx| stream.poll_ready(cx))
+        self.wire.poll_ready(Writer::Handler, cx)
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), WsError> {
@@ -116,30 +125,19 @@ impl Sink<Message> for WsSocket {
                 Ok(())
             }
             message => {
-                check_size(&message, &self.limits)?;
+                check_size(&message, &self.wire.config().limits)?;
                 self.wire.start_send(message)
             }
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
-        self.wire.poll_flush(cx)
+        self.wire.poll_flush(Writer::Handler, cx)
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
         self.wire.end(Ending::ours(CloseCode::NORMAL.into()));
         self.wire.poll_gone(cx).map(Ok)
-    }
-}
-
-/// A control frame carries at most 125 bytes ([RFC 6455 §5.5](https://www.rfc-editor.org/rfc/rfc6455#section-5.5)), which the
-/// codec does not check.
-fn check_size(message: &Message, limits: &Limits) -> Result<(), WsError> {
-    let bytes = message.as_bytes().len();
-    match message {
-        Message::Ping(_) | Message::Pong(_) if bytes > 125 => Err(WsError::new(WsErrorKind::ControlTooBig)),
-        Message::Text(_) | Message::Binary(_) if !limits.allows(bytes) => Err(WsError::new(WsErrorKind::TooBig)),
-        _ => Ok(()),
     }
 }
 
@@ -154,7 +152,7 @@ impl fmt::Debug for WsSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WsSocket")
             .field("subprotocol", &self.subprotocol())
-            .field("principal", &self.principal)
+            .field("principal", &self.principal())
             .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,5 @@
 //! One connection after its upgrade, held by two: the handler's [`WsSocket`](super::WsSocket), which talks over it while it is
-//! open, and the [`session`](super::session), which says goodbye when it ends, whoever ended it.
+//! open, and the [`session`](super::session), which watches over it and says goodbye when it ends, whoever ended it.
 
 use std::{
     pin::Pin,
@@ -7,159 +7,222 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use futures_core::Stream as _;
 use futures_sink::Sink as _;
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
-use tokio_tungstenite::{WebSocketStream, tungstenite::Error as CodecError};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Error as CodecError;
 
 use super::{
-    close::{CloseCode, CloseFrame},
+    config::Config,
+    connection::{Phase, State, Told, put},
+    ending::Ending,
     error::{WsError, WsErrorKind},
+    link::Link,
     message::Message,
+    schedule::Vitals,
+    transport::{Stream, poll_message},
+    wakers::{both, remember},
 };
-
-pub(super) type Stream = WebSocketStream<TokioIo<Upgraded>>;
+use crate::core::Principal;
 
 /// Shared so that the end does not depend on the handler: one that never looks at its socket is cut off in time, and one that
 /// panics still says 1011. The lock is held for one poll and never waited for but at the end.
 #[derive(Clone)]
-pub(super) struct Wire(Arc<Mutex<State>>);
+pub(super) struct Wire(Arc<Shared>);
 
-struct State {
-    phase: Phase,
-    receiver: Option<Waker>,
-    sender: Option<Waker>,
-    session: Option<Waker>,
+struct Shared {
+    config: Arc<Config>,
+    link: Link,
+    state: Mutex<State>,
 }
 
-enum Phase {
-    Open(Stream),
-    /// The stream waits to be fetched by the session.
-    Ending(Stream, Ending, Told),
-    /// The session has the stream.
-    Leaving(WsErrorKind, Told),
-    Gone(WsErrorKind, Told),
-}
-
-/// Whether the receiving side knows why it ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Told {
-    Yes,
-    NotYet,
-}
-
-/// How to end.
-#[derive(Debug)]
-pub(super) struct Ending {
-    /// What the peer is told; nothing if it said goodbye itself or cannot hear.
-    pub(super) frame: Option<CloseFrame>,
-    pub(super) wait: WaitFor,
-    cause: WsErrorKind,
-}
-
-/// What to wait for after the last frame.
+/// Who writes. Both may wait for room at once, and the codec remembers one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum WaitFor {
-    /// The peer's Close frame ([RFC 6455 §7.1.2](https://www.rfc-editor.org/rfc/rfc6455#section-7.1.2)).
-    CloseFrame,
-    /// The end of what the peer sends, which no longer makes sense. To drop the connection with bytes unread would reset it and
-    /// may take the Close frame along.
-    EndOfData,
-    /// Nothing: the connection is broken.
-    Nothing,
+pub(super) enum Writer {
+    Handler,
+    Session,
 }
 
-impl Ending {
-    pub(super) fn ours(frame: CloseFrame) -> Self {
-        Self { frame: Some(frame), wait: WaitFor::CloseFrame, cause: WsErrorKind::Closed }
-    }
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    MakeRoom,
+    Flush,
+}
 
-    pub(super) fn principal(cause: WsErrorKind, reason: &'static str) -> Self {
-        Self { frame: Some(CloseFrame::of(CloseCode::UNAUTHORIZED, reason)), wait: WaitFor::CloseFrame, cause }
-    }
-
-    /// The peer's Close frame was read; the codec has the answer ready.
-    fn theirs() -> Self {
-        Self { frame: None, wait: WaitFor::CloseFrame, cause: WsErrorKind::Closed }
-    }
-
-    fn failed(error: &WsError) -> Self {
-        let frame = error.kind().close_code().map(CloseFrame::from);
-        let wait = if frame.is_some() { WaitFor::EndOfData } else { WaitFor::Nothing };
-        Self { frame, wait, cause: error.kind() }
-    }
+/// What looking for a sign of life has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// Something came.
+    Heard,
+    /// A message waits for the handler, and behind it nothing can be seen.
+    Hidden,
+    None,
 }
 
 impl Wire {
-    pub(super) fn new(stream: Stream) -> Self {
-        Self(Arc::new(Mutex::new(State { phase: Phase::Open(stream), receiver: None, sender: None, session: None })))
+    pub(super) fn new(stream: Stream, config: Arc<Config>, principal: Option<Principal>) -> Self {
+        let state = State::new(stream);
+        let link = Link::new(config.slow_consumer, &config.limits, principal);
+        Self(Arc::new(Shared { config, link, state: Mutex::new(state) }))
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    pub(super) fn link(&self) -> &Link {
+        &self.0.link
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic while the lock is held can only come from the codec; then the phase is still what it was.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the connection unless it has ended, and wakes whoever waits for that.
     pub(super) fn end(&self, ending: Ending) {
-        self.state().end(ending, Told::NotYet).wake();
+        let wakers = self.state().end(ending, Told::NotYet);
+        self.0.link.end();
+        wakers.wake();
+    }
+
+    fn end_locked(&self, mut state: MutexGuard<'_, State>, ending: Ending, told: Told) {
+        let wakers = state.end(ending, told);
+        drop(state);
+        self.0.link.end();
+        wakers.wake();
     }
 
     /// The next message, with its answer, if it demands one, queued.
     pub(super) fn poll_receive(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, WsError>>> {
         let mut state = self.state();
+        if let Some(message) = state.ahead.take() {
+            return Poll::Ready(Some(Ok(message)));
+        }
         let Phase::Open(stream) = &mut state.phase else {
             return Poll::Ready(state.tell().map(|cause| Err(WsError::new(cause))));
         };
-        let received = match Pin::new(stream).poll_next(cx) {
+        let received = match poll_message(stream, cx) {
             Poll::Ready(received) => received,
             Poll::Pending => {
                 remember(&mut state.receiver, cx.waker());
                 return Poll::Pending;
             }
         };
-        let (received, ending) = match received {
-            None => (None, Some(Ending::theirs())),
-            Some(Err(error)) => {
-                let error = WsError::from(error);
-                let ending = Ending::failed(&error);
-                (Some(Err(error)), Some(ending))
-            }
-            Some(Ok(message)) => {
-                let ending = message.is_close().then(Ending::theirs);
-                (Message::received(message).map(Ok), ending)
-            }
-        };
+        let (received, ending) = state.take(received, &self.0.config);
         if let Some(ending) = ending {
-            let wakers = state.end(ending, Told::Yes);
-            drop(state);
-            wakers.wake();
+            self.end_locked(state, ending, Told::Yes);
         }
         Poll::Ready(received)
     }
 
+    /// Why it ended.
+    pub(super) fn cause(&self) -> WsErrorKind {
+        self.state().cause()
+    }
+
+    /// For the session: forgets what was heard.
+    pub(super) fn listen(&self) {
+        self.state().heard = false;
+    }
+
+    /// For the session: whether anything was heard, if necessary by reading on where the handler has stopped, to the next message
+    /// and no further.
+    pub(super) fn sign_of_life(&self, cx: &mut Context<'_>) -> Sign {
+        let mut state = self.state();
+        loop {
+            if state.heard {
+                return Sign::Heard;
+            }
+            if state.ahead.is_some() {
+                return Sign::Hidden;
+            }
+            // Who waits to receive must still be woken by what comes next.
+            let waker = state.receiver.as_ref().unwrap_or(cx.waker()).clone();
+            let Phase::Open(stream) = &mut state.phase else { return Sign::None };
+            let Poll::Ready(received) = poll_message(stream, &mut Context::from_waker(&waker)) else { return Sign::None };
+            let (received, ending) = state.take(received, &self.0.config);
+            let told = if matches!(received, Some(Err(_))) { Told::NotYet } else { Told::Yes };
+            // A ping is answered and a pong is heard: nothing that would be missed.
+            if let Some(Ok(message @ (Message::Text(_) | Message::Binary(_) | Message::Close(_)))) = received {
+                state.ahead = Some(message);
+            }
+            if let Some(ending) = ending {
+                self.end_locked(state, ending, told);
+                return Sign::None;
+            }
+            if state.ahead.is_some() {
+                let receiver = state.receiver.take();
+                drop(state);
+                receiver.into_iter().for_each(Waker::wake);
+                return Sign::Heard;
+            }
+        }
+    }
+
+    pub(super) fn vitals(&self) -> Vitals {
+        self.state().vitals
+    }
+
+    /// For the session: a message waits unread, so the connection is not idle.
+    pub(super) fn touch(&self) {
+        self.state().vitals.active = Instant::now();
+    }
+
     /// Polls the open stream to send. An error is the connection's, and ends it.
-    pub(super) fn poll_send(
+    fn poll_send(
         &self,
+        writer: Writer,
+        how: Sending,
         cx: &mut Context<'_>,
         poll: impl FnOnce(Pin<&mut Stream>, &mut Context<'_>) -> Poll<Result<(), CodecError>>,
     ) -> Poll<Result<(), WsError>> {
         let mut state = self.state();
-        let Phase::Open(stream) = &mut state.phase else { return Poll::Ready(Err(WsError::new(state.cause()))) };
-        match poll(Pin::new(stream), cx) {
-            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
-            Poll::Ready(Err(error)) => Poll::Ready(Err(self.fail(state, error.into()))),
+        let cause = state.cause();
+        let State { phase, writers: [handler, session], vitals, .. } = &mut *state;
+        let Phase::Open(stream) = phase else { return Poll::Ready(Err(WsError::new(cause))) };
+        let (own, other) = match writer {
+            Writer::Handler => (handler, session),
+            Writer::Session => (session, handler),
+        };
+        let polled = match other {
+            None => poll(Pin::new(stream), cx),
+            Some(other) => poll(Pin::new(stream), &mut Context::from_waker(&both(cx.waker(), other))),
+        };
+        match polled {
+            Poll::Ready(Ok(())) => {
+                // Who had to wait for room has it because everything was flushed.
+                if own.take().is_some() || how == Sending::Flush {
+                    vitals.stuck = None;
+                }
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => {
+                let error = WsError::from(error);
+                self.end_locked(state, Ending::failed(&error), Told::NotYet);
+                Poll::Ready(Err(error))
+            }
             Poll::Pending => {
-                remember(&mut state.sender, cx.waker());
+                remember(own, cx.waker());
+                if vitals.stuck.is_none() {
+                    vitals.stuck = Some(Instant::now());
+                    // The session has to watch over it from now on.
+                    let watcher = if writer == Writer::Handler { state.session.take() } else { None };
+                    drop(state);
+                    watcher.into_iter().for_each(Waker::wake);
+                }
                 Poll::Pending
             }
         }
     }
 
+    /// Ready when a message can be queued.
+    pub(super) fn poll_ready(&self, writer: Writer, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
+        self.poll_send(writer, Sending::MakeRoom, cx, |stream, cx| stream.poll_ready(cx))
+    }
+
     /// Flushes what is queued. After a Close frame of ours that is the session's work, and flushed is not yet wrong.
-    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
-        match self.poll_send(cx, |stream, cx| stream.poll_flush(cx)) {
+    pub(super) fn poll_flush(&self, writer: Writer, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
+        match self.poll_send(writer, Sending::Flush, cx, |stream, cx| stream.poll_flush(cx)) {
             Poll::Ready(Err(error)) if error.kind() == WsErrorKind::Closed => Poll::Ready(Ok(())),
             polled => polled,
         }
@@ -168,19 +231,20 @@ impl Wire {
     /// Queues one message.
     pub(super) fn start_send(&self, message: Message) -> Result<(), WsError> {
         let mut state = self.state();
-        let Phase::Open(stream) = &mut state.phase else { return Err(WsError::new(state.cause())) };
-        Pin::new(stream).start_send(message.into_codec()).map_err(|error| {
-            let error = WsError::from(error);
+        let cause = state.cause();
+        let State { phase, vitals, .. } = &mut *state;
+        let Phase::Open(stream) = phase else { return Err(WsError::new(cause)) };
+        if self.0.config.timeouts.idle.is_some() && matches!(message, Message::Text(_) | Message::Binary(_)) {
+            vitals.active = Instant::now();
+        }
+        let sent = put(stream, message);
+        if let Err(error) = &sent
             // A full buffer has taken nothing and broken nothing.
-            if error.kind() == WsErrorKind::Full { error } else { self.fail(state, error) }
-        })
-    }
-
-    fn fail(&self, mut state: MutexGuard<'_, State>, error: WsError) -> WsError {
-        let wakers = state.end(Ending::failed(&error), Told::NotYet);
-        drop(state);
-        wakers.wake();
-        error
+            && error.kind() != WsErrorKind::Full
+        {
+            self.end_locked(state, Ending::failed(error), Told::NotYet);
+        }
+        sent
     }
 
     /// Ready when the connection is gone.
@@ -189,7 +253,8 @@ impl Wire {
         if matches!(state.phase, Phase::Gone(..)) {
             return Poll::Ready(());
         }
-        remember(&mut state.sender, cx.waker());
+        let State { writers: [handler, _], .. } = &mut *state;
+        remember(handler, cx.waker());
         Poll::Pending
     }
 
@@ -218,52 +283,5 @@ impl Wire {
         let wakers = state.wakers();
         drop(state);
         wakers.wake();
-    }
-}
-
-impl State {
-    fn end(&mut self, ending: Ending, told: Told) -> Wakers {
-        let cause = ending.cause;
-        self.phase = match std::mem::replace(&mut self.phase, Phase::Gone(cause, told)) {
-            Phase::Open(stream) => Phase::Ending(stream, ending, told),
-            ended => ended,
-        };
-        self.wakers()
-    }
-
-    fn wakers(&mut self) -> Wakers {
-        Wakers([self.receiver.take(), self.sender.take(), self.session.take()])
-    }
-
-    fn cause(&self) -> WsErrorKind {
-        match &self.phase {
-            Phase::Open(_) => WsErrorKind::Closed,
-            Phase::Ending(_, Ending { cause, .. }, _) | Phase::Leaving(cause, _) | Phase::Gone(cause, _) => *cause,
-        }
-    }
-
-    /// The cause, once, if the receiver did not see it coming.
-    fn tell(&mut self) -> Option<WsErrorKind> {
-        let cause = self.cause();
-        let (Phase::Ending(_, _, told) | Phase::Leaving(_, told) | Phase::Gone(_, told)) = &mut self.phase else { return None };
-        let first = std::mem::replace(told, Told::Yes) == Told::NotYet;
-        (first && cause != WsErrorKind::Closed).then_some(cause)
-    }
-}
-
-fn remember(slot: &mut Option<Waker>, waker: &Waker) {
-    match slot {
-        Some(known) => known.clone_from(waker),
-        None => *slot = Some(waker.clone()),
-    }
-}
-
-/// Woken when the lock is released, since a waker may do as it likes.
-#[must_use]
-struct Wakers([Option<Waker>; 3]);
-
-impl Wakers {
-    fn wake(self) {
-        self.0.into_iter().flatten().for_each(Waker::wake);
     }
 }

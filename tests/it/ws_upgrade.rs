@@ -2,9 +2,26 @@
 
 #[cfg(feature = "axum")]
 mod handshake;
+#[cfg(all(feature = "axum", feature = "ws-upgrade-http2"))]
+mod http2;
 mod life;
 mod socket;
 mod tower_contract;
+
+#[cfg(feature = "ws-upgrade-testing")]
+mod admission;
+#[cfg(feature = "ws-upgrade-testing")]
+mod drain;
+#[cfg(feature = "ws-upgrade-testing")]
+mod handle;
+#[cfg(feature = "ws-upgrade-testing")]
+mod peers;
+#[cfg(feature = "ws-upgrade-testing")]
+mod rooms;
+#[cfg(feature = "ws-upgrade-testing")]
+mod timeouts;
+#[cfg(all(feature = "ws-upgrade-testing", feature = "ws-upgrade-json"))]
+mod typed;
 
 use std::{convert::Infallible, future::Future};
 
@@ -75,15 +92,35 @@ async fn connect<T: AsyncRead + AsyncWrite + Unpin>(io: T) -> WebSocketStream<T>
     tokio_tungstenite::client_async("ws://example.com/ws", io).await.expect("the handshake is good").0
 }
 
+/// A client's request, to be refined.
+#[cfg(feature = "ws-upgrade-testing")]
+fn handshake() -> Request<()> {
+    Request::get("/ws").body(()).expect("the request of a test is valid")
+}
+
+/// A service that accepts every handshake with a handler, beneath the layer.
+#[cfg(feature = "ws-upgrade-testing")]
+fn app<H, Fut>(layer: &WsUpgradeLayer, handler: H) -> donjon::ws_upgrade::WsUpgrade<donjon::ws_upgrade::WsService<H>>
+where
+    H: FnOnce(WsSocket) -> Fut + Clone + Send + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    tower::Layer::layer(layer, donjon::ws_upgrade::WsService::new(handler))
+}
+
 /// The Close frame with which the peer ends, whatever comes before.
-async fn close_code<T: AsyncRead + AsyncWrite + Unpin>(client: &mut WebSocketStream<T>) -> Option<u16> {
+async fn close_frame<T: AsyncRead + AsyncWrite + Unpin>(client: &mut WebSocketStream<T>) -> Option<(u16, String)> {
     loop {
         match client.next().await? {
-            Ok(tungstenite::Message::Close(frame)) => return frame.map(|frame| frame.code.into()),
+            Ok(tungstenite::Message::Close(frame)) => return frame.map(|frame| (frame.code.into(), frame.reason.to_string())),
             Ok(_) => {}
             Err(_) => return None,
         }
     }
+}
+
+async fn close_code<T: AsyncRead + AsyncWrite + Unpin>(client: &mut WebSocketStream<T>) -> Option<u16> {
+    close_frame(client).await.map(|(code, _)| code)
 }
 
 /// Sends a request's bytes and reads the head of the response.

@@ -88,3 +88,30 @@ async fn refusals_and_requests_alternate_over_a_buffer() {
         assert_eq!(service.ready().await.unwrap().call(empty(get("/"))).await.unwrap().status(), 200);
     }
 }
+
+/// The answer, the hand-over and the task that waits for the connection, beside what axum's own extractor needs for the same.
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn an_accepted_handshake_costs_few_allocations() {
+    use axum::extract::{FromRequestParts as _, ws::WebSocketUpgrade};
+    use donjon::ws_upgrade::WsService;
+
+    let request = || {
+        let mut request = evil();
+        request.headers_mut().remove("origin");
+        request.extensions_mut().insert(hyper::upgrade::on(Request::new(())));
+        request
+    };
+    let mut ours = WsUpgradeLayer::new().layer(WsService::new(|_| async {}));
+    let (first, second) = (request(), request());
+    let (ours, response) = allocations(|| now(ours.call(first)));
+    assert_eq!(response.status(), 101);
+    let (axums, response) = allocations(|| {
+        now(async move {
+            let upgrade = WebSocketUpgrade::from_request_parts(&mut second.into_parts().0, &()).await.unwrap();
+            Ok(upgrade.on_upgrade(|_| async {}))
+        })
+    });
+    assert_eq!(response.status(), 101);
+    assert!(ours <= axums + 2, "{ours} allocations, axum's {axums}");
+}

@@ -1,0 +1,125 @@
+//! The state of a connection between its upgrade and its end.
+
+use std::{pin::Pin, task::Waker};
+
+use futures_sink::Sink as _;
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::{Error as CodecError, Message as CodecMessage};
+
+use super::{
+    config::Config,
+    ending::Ending,
+    error::{WsError, WsErrorKind},
+    message::Message,
+    schedule::Vitals,
+    transport::Stream,
+    wakers::Wakers,
+};
+
+pub(super) struct State {
+    pub(super) phase: Phase,
+    pub(super) vitals: Vitals,
+    /// Whether anything came since this was last made false.
+    pub(super) heard: bool,
+    /// A message that the session found while it looked for a sign of life.
+    pub(super) ahead: Option<Message>,
+    pub(super) receiver: Option<Waker>,
+    pub(super) writers: [Option<Waker>; 2],
+    pub(super) session: Option<Waker>,
+}
+
+pub(super) enum Phase {
+    Open(Stream),
+    /// The stream waits to be fetched by the session.
+    Ending(Stream, Ending, Told),
+    /// The session has the stream.
+    Leaving(WsErrorKind, Told),
+    Gone(WsErrorKind, Told),
+}
+
+/// Whether the receiving side knows why it ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    Yes,
+    NotYet,
+}
+
+/// Queues a message: the one place where it becomes the codec's.
+pub(super) fn put(stream: &mut Stream, message: Message) -> Result<(), WsError> {
+    let message = message.into_codec(stream.get_mut().deflater());
+    Pin::new(stream).start_send(message).map_err(WsError::from)
+}
+
+impl State {
+    pub(super) fn new(stream: Stream) -> Self {
+        Self {
+            phase: Phase::Open(stream),
+            vitals: Vitals { active: Instant::now(), stuck: None },
+            heard: false,
+            ahead: None,
+            receiver: None,
+            writers: [None, None],
+            session: None,
+        }
+    }
+
+    /// What the receiver is given of what was read, and how the connection ends by it.
+    pub(super) fn take(
+        &mut self,
+        received: Option<Result<CodecMessage, CodecError>>,
+        config: &Config,
+    ) -> (Option<Result<Message, WsError>>, Option<Ending>) {
+        let message = match received {
+            None => return (None, Some(Ending::theirs())),
+            Some(received) => received.map_err(WsError::from).and_then(|message| self.admit(message, config)),
+        };
+        match message {
+            Ok(message) => {
+                let ending = message.is_close().then(Ending::theirs);
+                (Message::received(message).map(Ok), ending)
+            }
+            Err(error) => {
+                let ending = Ending::failed(&error);
+                (Some(Err(error)), Some(ending))
+            }
+        }
+    }
+
+    fn admit(&mut self, message: CodecMessage, config: &Config) -> Result<CodecMessage, WsError> {
+        self.heard = true;
+        let control = matches!(message, CodecMessage::Ping(_) | CodecMessage::Pong(_));
+        if config.timeouts.idle.is_some() && !control {
+            self.vitals.active = Instant::now();
+        }
+        Ok(message)
+    }
+
+    pub(super) fn end(&mut self, ending: Ending, told: Told) -> Wakers {
+        let cause = ending.cause;
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Gone(cause, told)) {
+            Phase::Open(stream) => Phase::Ending(stream, ending, told),
+            ended => ended,
+        };
+        self.wakers()
+    }
+
+    pub(super) fn wakers(&mut self) -> Wakers {
+        let [handler, session] = std::mem::take(&mut self.writers);
+        Wakers([self.receiver.take(), handler, session, self.session.take()])
+    }
+
+    pub(super) fn cause(&self) -> WsErrorKind {
+        match &self.phase {
+            Phase::Open(_) => WsErrorKind::Closed,
+            Phase::Ending(_, Ending { cause, .. }, _) | Phase::Leaving(cause, _) | Phase::Gone(cause, _) => *cause,
+        }
+    }
+
+    /// The cause, once, if the receiver did not see it coming.
+    pub(super) fn tell(&mut self) -> Option<WsErrorKind> {
+        let cause = self.cause();
+        let (Phase::Ending(_, _, told) | Phase::Leaving(_, told) | Phase::Gone(_, told)) = &mut self.phase else { return None };
+        let first = std::mem::replace(told, Told::Yes) == Told::NotYet;
+        (first && cause != WsErrorKind::Closed).then_some(cause)
+    }
+}
