@@ -118,7 +118,7 @@ impl<St: Store> Forwarded<St> {
         };
         let terms = super::admission::terms_of(&head, rules);
         match stays {
-            Ok(()) if head.selecting == stored.head().selecting => self.shared.touch(self.key.clone(), head.clone()),
+            Ok(()) if head.selecting == stored.head().selecting => self.shared.touch(self.key.clone(), head.clone(), self.epoch),
             Ok(()) => self.shared.put(self.key.clone(), stored.clone().with_head(head.clone()).with_epoch(self.epoch)),
             Err(reason) if is_of_the_response(reason) => self.shared.forget(Purge::url(&self.key)),
             // This client's own: nobody else's copy is touched by it.
@@ -302,7 +302,7 @@ impl<St: Store> Forwarded<St> {
             if validation::confirmed_by_head(&head.headers, &parts.headers, stored.body().complete_length()) {
                 let Freshened { head, stays } = freshen(head, self.exchange(), &parts.headers, &self.shared.settings.rules);
                 match stays {
-                    Ok(()) if head.selecting == stored.head().selecting => self.shared.touch(self.key.clone(), head),
+                    Ok(()) if head.selecting == stored.head().selecting => self.shared.touch(self.key.clone(), head, self.epoch),
                     Err(reason) if is_of_the_response(reason) => self.shared.forget(Purge::url(&self.key)),
                     _ => {}
                 }
