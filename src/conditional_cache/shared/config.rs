@@ -3,6 +3,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use super::{
@@ -31,6 +32,7 @@ pub(super) struct Settings {
     pub(super) status: CacheStatus,
     pub(super) clock: SharedClock,
     pub(super) largest: u64,
+    pub(super) patience: Duration,
 }
 
 /// Whether callers share what is stored.
