@@ -1,16 +1,25 @@
 //! An origin on which everything fails that can, and each failure has its one right answer.
 //!
 //! ```text
-//! cargo run --example error_mapping --features error-mapping,axum [-- --listen 127.0.0.1:3000]
+//! cargo run --example error_mapping --features error-mapping,axum,tracing [-- --listen 127.0.0.1:3000] [--show-causes]
 //! curl -i http://127.0.0.1:3000/fail/upstream
 //! curl -i -H 'Accept: text/html' http://127.0.0.1:3000/fail/panic
+//! curl -i http://127.0.0.1:3000/fail/body     # ends with exit code 18: the message is cut
+//! curl -i http://127.0.0.1:3000/nowhere       # an empty 404 of the router, with a text
+//! curl http://127.0.0.1:3000/counts
 //! ```
+//!
+//! With `--show-causes` the answers tell a client on this machine what the log tells.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{fmt::Write as _, io, net::SocketAddr, time::Duration};
 
-use axum::{Router, body::Body, response::Html, routing::get};
-use donjon::error_mapping::{ErrorMappingLayer, UpstreamError};
-use http::{Request, Response};
+use axum::{Router, body::Body, extract::ConnectInfo, response::Html, routing::get};
+use donjon::{
+    Problem,
+    error_mapping::{Correlated, Correlation, EmptyErrors, ErrorCounts, ErrorMappingLayer, ToProblem, UpstreamError},
+};
+use futures_util::{StreamExt as _, stream};
+use http::{Request, Response, StatusCode};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -20,31 +29,86 @@ use tower::{BoxError, ServiceBuilder, limit::ConcurrencyLimitLayer, load_shed::L
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    let listener = TcpListener::bind(address()?).await?;
+    let options = Options::read()?;
+    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(false).init();
+    let listener = TcpListener::bind(options.listen).await?;
     println!("http://{}", listener.local_addr()?);
-    Ok(axum::serve(listener, app(Upstreams::start().await?)).await?)
+    let app = app(Upstreams::start().await?, options.show_causes).into_make_service_with_connect_info::<SocketAddr>();
+    Ok(axum::serve(listener, app).await?)
 }
 
-fn app(upstreams: Upstreams) -> Router {
+fn app(upstreams: Upstreams, show_causes: bool) -> Router {
+    let counts = ErrorCounts::new();
+    let mut layer = ErrorMappingLayer::new()
+        .retry_after(Duration::from_secs(2))
+        .correlation(Correlation::new().correlated(Correlated::Every))
+        .count_in(&counts)
+        .empty_errors(EmptyErrors::Fill)
+        .map_own::<OrderError>();
+    if show_causes {
+        layer = layer.dangerous_expose_causes(|extensions| Some(extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip()));
+    }
     // axum takes services that cannot fail; beneath the layer they may.
-    let mapped = ServiceBuilder::new().layer(ErrorMappingLayer::new().retry_after(Duration::from_secs(2)));
+    let mapped = ServiceBuilder::new().layer(layer.clone());
     let upstream = upstreams.clone();
     let overload = mapped.clone().layer(LoadShedLayer::new()).layer(ConcurrencyLimitLayer::new(0));
     Router::new()
         .route("/", get(|| async { Html(INDEX) }))
         .route("/ok", get(|| async { "ok" }))
+        .route("/counts", get(move || std::future::ready(shown(&counts))))
         .route("/fail/panic", get(panic))
         .route_service("/fail/error", mapped.clone().service_fn(error))
+        .route_service("/fail/order", mapped.clone().service_fn(order))
+        .route("/fail/body", get(cut))
         .route_service("/fail/upstream", mapped.clone().service_fn(move |_| upstream.clone().refuse()))
         .route_service("/fail/timeout", mapped.service_fn(move |_| upstreams.clone().stay_silent()))
         .route_service("/fail/overload", overload.service_fn(|_: Request<Body>| async { Ok::<_, BoxError>(ok()) }))
-        // And for the panics of all routes, and for whatever is too slow.
-        .layer(ServiceBuilder::new().layer(ErrorMappingLayer::new()).layer(TimeoutLayer::new(Duration::from_secs(10))))
+        // And for the panics of all routes, for what no route knows, and for whatever is too slow.
+        .layer(ServiceBuilder::new().layer(layer).layer(TimeoutLayer::new(Duration::from_secs(10))))
 }
 
 #[expect(clippy::panic, reason = "to show what comes of it")]
 async fn panic() {
     panic!("nobody outside reads this");
+}
+
+/// A message that breaks off: its head was sent, so that all that is left is to let the client see that it is not whole.
+async fn cut() -> Body {
+    Body::from_stream(stream::once(async { Ok("the beginning of something\n") }).chain(stream::once(async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        Err(io::Error::from(io::ErrorKind::UnexpectedEof))
+    })))
+}
+
+/// An error of this app's own, whose text is for the log.
+#[derive(Debug, thiserror::Error)]
+#[error("the account {account} has {credit} left")]
+struct OrderError {
+    account: u64,
+    credit: u32,
+}
+
+/// And what the client is told of it.
+impl ToProblem for OrderError {
+    fn to_problem(&self) -> Problem {
+        Problem::new(StatusCode::PAYMENT_REQUIRED)
+            .with_type("https://shop.example/problems/out-of-credit")
+            .with_title("You do not have enough credit.")
+            .with_member("credit", self.credit)
+    }
+}
+
+async fn order(_: Request<Body>) -> Result<Response<Body>, OrderError> {
+    Err(OrderError { account: 12, credit: 30 })
+}
+
+/// The counts, a line for each kind of error.
+fn shown(counts: &ErrorCounts) -> String {
+    let mut out = String::new();
+    for kind in counts.read() {
+        let _ = writeln!(out, "{} {} {:?} {}", kind.type_uri, kind.status, kind.cause, kind.count);
+    }
+    out
 }
 
 /// A disk that fails: an `io::Error` too, but nobody's fault but ours.
@@ -93,17 +157,29 @@ impl Upstreams {
     }
 }
 
-/// `--listen ADDRESS`, or the default.
-fn address() -> Result<SocketAddr, BoxError> {
-    let mut arguments = std::env::args().skip(1);
-    match (arguments.next().as_deref(), arguments.next()) {
-        (None, _) => Ok(SocketAddr::from(([127, 0, 0, 1], 3000))),
-        (Some("--listen"), Some(address)) => Ok(address.parse()?),
-        _ => Err("usage: error_mapping [--listen ADDRESS:PORT]".into()),
+struct Options {
+    listen: SocketAddr,
+    show_causes: bool,
+}
+
+impl Options {
+    fn read() -> Result<Self, BoxError> {
+        let mut options = Self { listen: SocketAddr::from(([127, 0, 0, 1], 3000)), show_causes: false };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            match (argument.as_str(), arguments.len()) {
+                ("--show-causes", _) => options.show_causes = true,
+                ("--listen", 1..) => options.listen = arguments.next().unwrap_or_default().parse()?,
+                _ => return Err("usage: error_mapping [--listen ADDRESS:PORT] [--show-causes]".into()),
+            }
+        }
+        Ok(options)
     }
 }
 
 const INDEX: &str = "<!DOCTYPE html><html lang=\"en\"><title>donjon: error mapping</title><h1>Everything that can fail</h1><ul>\
 <li><a href=\"/ok\">nothing</a><li><a href=\"/fail/panic\">a panic</a><li><a href=\"/fail/error\">an error</a>\
 <li><a href=\"/fail/upstream\">an upstream that refuses</a><li><a href=\"/fail/timeout\">an upstream that never answers</a>\
-<li><a href=\"/fail/overload\">too much to do</a></ul>";
+<li><a href=\"/fail/overload\">too much to do</a><li><a href=\"/fail/order\">an order without credit</a>\
+<li><a href=\"/fail/body\">a message that breaks off</a><li><a href=\"/nowhere\">no such page</a></ul>\
+<p><a href=\"/counts\">How often each was</a></p>";

@@ -10,9 +10,9 @@
 //!    unknown is held only as long as it is ready; the moment it lets us wait, it is streamed. What is known to be too large is never held.
 //! 3. The tag is weak if the client accepts a content coding and the response has none, so that under a compressing layer the plain and
 //!    the compressed content are never strongly equal ([RFC 9110 §8.8.3.3](https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.3)).
-//! 4. `If-Match`, `If-Unmodified-Since`, `If-None-Match` and `If-Modified-Since` of GET and HEAD are evaluated on a 200, in the order of
-//!    [RFC 9110 §13.2.2](https://www.rfc-editor.org/rfc/rfc9110#section-13.2.2); the answer is the 200, a 304 or a 412. Any other answer
-//!    of the handler comes before them ([§13.2.1](https://www.rfc-editor.org/rfc/rfc9110#section-13.2.1)).
+//! 4. `If-Match`, `If-Unmodified-Since`, `If-None-Match` and `If-Modified-Since` of GET and HEAD are evaluated on a 200, and on a 206 of the
+//!    handler's own, in the order of [RFC 9110 §13.2.2](https://www.rfc-editor.org/rfc/rfc9110#section-13.2.2); the answer is that, a 304
+//!    or a 412. Any other answer of the handler comes before them ([§13.2.1](https://www.rfc-editor.org/rfc/rfc9110#section-13.2.1)).
 //! 5. A 304 has no content and none of the fields that describe it
 //!    ([RFC 9110 §15.4.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5)); neither it nor an answer to HEAD tells a length that is
 //!    not that of a GET ([§8.6](https://www.rfc-editor.org/rfc/rfc9110#section-8.6)).
@@ -83,8 +83,8 @@
 //! A rule never makes an answer public that is meant for one reader: one to a request with `Authorization`, one with a
 //! [`Principal`](crate::Principal) beside it, one that sets a cookie. Such answers become `private`, and vary by `Authorization` and
 //! `Cookie` where they may be reused without asking. Errors are `no-store`. A path that a router and a cache might read differently
-//! fits no rule. What the layer cannot see it cannot protect: a handler that tells readers apart by other means, such as a client's
-//! address, must say `private` itself.
+//! fits no rule. What the layer cannot see it cannot protect: a handler that tells readers apart by other means, such as a session cookie
+//! of its own or a client's address, must say `private` itself, and a layer that sets cookies belongs within this one.
 //!
 //! A part is cut out of what the handler makes, so a range at the end costs the handler all that comes before, and no client has to take it
 //! at the speed at which it is made. Where content is long and dear, the handler should seek by [`ByteRanges`] itself or say

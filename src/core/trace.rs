@@ -1,14 +1,20 @@
 //! Events that vanish without the `tracing` feature.
 
-/// `event!(WARN, "message", field = value, ...)`: every field is recorded by its `Display`.
+/// `event!(WARN, "message", field = value, ...; maybe = option, ...)`: every field is recorded by its `Display`, those after the semicolon
+/// only if there is one.
 ///
 /// Without the feature the fields are still type-checked, never evaluated into text.
 macro_rules! event {
-    ($level:ident, $message:literal $(, $field:ident = $value:expr)* $(,)?) => {{
+    ($level:ident, $message:literal $(, $field:ident = $value:expr)* $(,)? $(; $($maybe:ident = $option:expr),* $(,)?)?) => {{
         #[cfg(feature = "tracing")]
-        ::tracing::event!(::tracing::Level::$level, $($field = %$value,)* $message);
+        ::tracing::event!(
+            ::tracing::Level::$level,
+            $($field = %$value,)*
+            $($($maybe = $option.map(::tracing::field::display),)*)?
+            $message
+        );
         #[cfg(not(feature = "tracing"))]
-        { $(let _ = &$value;)* }
+        { $(let _ = &$value;)* $($(let _ = &$option;)*)? }
     }};
 }
 

@@ -13,7 +13,9 @@ use super::{
     cause::{Cause, Role},
     chain::Chain,
     config::Config,
-    guard::guard,
+    correlation::Ids,
+    guard::{Panicked, catch, guard},
+    report::{ErrorReport, ErrorStage, report},
     upstream::BoxError,
     walk::{Place, cause_of},
 };
@@ -28,17 +30,27 @@ pin_project! {
         #[pin]
         body: LayerBody<B>,
         config: Config,
+        ids: Option<Box<Ids>>,
+    }
+
+    impl<B> PinnedDrop for ResponseBody<B> {
+        // A client that leaves drops it in the task of its connection.
+        fn drop(this: Pin<&mut Self>) {
+            if std::mem::needs_drop::<B>() {
+                let _ = guard(|| this.project().body.set(LayerBody::empty()));
+            }
+        }
     }
 }
 
 impl<B> ResponseBody<B> {
     #[inline]
-    pub(super) fn inner(body: B, config: Config) -> Self {
-        Self { body: LayerBody::inner(body), config }
+    pub(super) fn inner(body: B, config: Config, ids: Option<Box<Ids>>) -> Self {
+        Self { body: LayerBody::inner(body), config, ids }
     }
 
     pub(super) fn full(bytes: impl Into<Bytes>) -> Self {
-        Self { body: LayerBody::full(bytes), config: Config::default() }
+        Self { body: LayerBody::full(bytes), config: Config::default(), ids: None }
     }
 }
 
@@ -52,14 +64,14 @@ where
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, BodyError>>> {
         let this = self.project();
         let mut body = this.body;
-        match guard(|| body.as_mut().poll_frame(cx)) {
-            Ok(polled) => {
-                Poll::Ready(ready!(polled).map(|frame| frame.map_err(|error| BodyError::failed(error, this.config.role))))
-            }
-            Err(_panicked) => {
+        match catch(|| body.as_mut().poll_frame(cx)) {
+            Ok(polled) => Poll::Ready(
+                ready!(polled).map(|frame| frame.map_err(|error| BodyError::failed(error, this.config, this.ids.as_deref()))),
+            ),
+            Err(panicked) => {
                 // What has panicked is not polled again; dropping it may panic once more.
                 let _ = guard(|| body.set(LayerBody::empty()));
-                Poll::Ready(Some(Err(BodyError(Kind::Panicked))))
+                Poll::Ready(Some(Err(BodyError::panicked(&panicked, this.config, this.ids.as_deref()))))
             }
         }
     }
@@ -80,10 +92,15 @@ impl<B> fmt::Debug for ResponseBody<B> {
 }
 
 /// An upstream that breaks off is a warning; what breaks here an error.
-fn tell(cause: Cause, error: &(dyn Error + 'static)) {
+fn tell(cause: Cause, error: &(dyn Error + 'static), ids: Option<&Ids>) {
+    let (id, trace) = (ids.and_then(Ids::request), ids.and_then(Ids::trace));
     match cause.is_upstreams() {
-        true => event!(WARN, "the body of a response failed", cause = cause, error = Chain(error)),
-        false => event!(ERROR, "the body of a response failed", cause = cause, error = Chain(error)),
+        true => {
+            event!(WARN, "the body of a response failed", cause = cause, error = Chain(error); request_id = id, trace_id = trace)
+        }
+        false => {
+            event!(ERROR, "the body of a response failed", cause = cause, error = Chain(error); request_id = id, trace_id = trace)
+        }
     }
 }
 
@@ -99,15 +116,29 @@ enum Kind {
 
 impl BodyError {
     #[cold]
-    fn failed(error: impl Into<BoxError>, role: Role) -> Self {
-        let Ok(error) = guard(|| error.into()) else { return Self(Kind::Panicked) };
+    fn panicked(panicked: &Panicked, config: &Config, ids: Option<&Ids>) -> Self {
+        let _ = guard(|| panicked.tell(ids));
+        let report_of = ErrorReport { stage: ErrorStage::Body, problem: None, cause: Some(Cause::Panic), error: None, ids };
+        report(&config.hooks, &report_of);
+        Self(Kind::Panicked)
+    }
+
+    #[cold]
+    fn failed(error: impl Into<BoxError>, config: &Config, ids: Option<&Ids>) -> Self {
+        let error = match catch(|| error.into()) {
+            Ok(error) => error,
+            Err(panicked) => return Self::panicked(&panicked, config, ids),
+        };
         match error.downcast::<Self>() {
             // Of a stack of these layers the innermost has told it.
             Ok(told) => *told,
             Err(error) => {
-                let place = if role == Role::Gateway { Place::Relayed } else { Place::Here };
+                let place = if config.role == Role::Gateway { Place::Relayed } else { Place::Here };
                 let cause = guard(|| cause_of(&*error, place)).unwrap_or(Cause::Panic);
-                let _ = guard(|| tell(cause, &*error));
+                let _ = guard(|| tell(cause, &*error, ids));
+                let report_of =
+                    ErrorReport { stage: ErrorStage::Body, problem: None, cause: Some(cause), error: Some(&*error), ids };
+                report(&config.hooks, &report_of);
                 Self(Kind::Failed(error, cause))
             }
         }

@@ -6,7 +6,7 @@ use super::{
     cause::Cause,
     chain::chain,
     config::Config,
-    guard::{Panicked, guard},
+    guard::{Panicked, catch},
     upstream::{BoxError, InnerError},
     walk::{Place, cause_of},
 };
@@ -16,20 +16,14 @@ use crate::Problem;
 #[derive(Debug)]
 pub(super) enum Failure {
     Error(BoxError),
-    Panic,
+    Panic(Panicked),
 }
 
 impl Failure {
     /// The conversion of an error is foreign code, too.
     #[cold]
     pub(super) fn of(error: impl InnerError) -> Self {
-        guard(|| error.into_box()).map_or_else(Self::from, Self::Error)
-    }
-}
-
-impl From<Panicked> for Failure {
-    fn from(_: Panicked) -> Self {
-        Self::Panic
+        catch(|| error.into_box()).map_or_else(Self::Panic, Self::Error)
     }
 }
 
@@ -43,7 +37,7 @@ pub(super) enum Verdict {
 
 pub(super) fn classify(failure: &Failure, config: &Config) -> Verdict {
     let error = match failure {
-        Failure::Panic => return Verdict::Known(Cause::Panic),
+        Failure::Panic(_) => return Verdict::Known(Cause::Panic),
         Failure::Error(error) => &**error,
     };
     if let Some(problem) = chain(error).find_map(|error| own(error, config)) {

@@ -1,6 +1,9 @@
 use std::{error::Error, fmt, ops::Deref, sync::Arc, time::Duration};
 
-use super::{cause::Role, proxy_status::ProxyStatus};
+use super::{
+    cause::Role, correlation::Correlation, empty::EmptyErrors, exposure::PeerOf, proxy_status::ProxyStatus, render::Template,
+    report::Hook,
+};
 use crate::Problem;
 
 /// An own mapping: the problem for an error that it knows.
@@ -20,6 +23,11 @@ pub(super) struct Settings {
     pub(super) mappings: Vec<Mapping>,
     pub(super) fallback: Option<Fallback>,
     pub(super) proxy_status: Option<ProxyStatus>,
+    pub(super) correlation: Option<Correlation>,
+    pub(super) hooks: Vec<Hook>,
+    pub(super) template: Option<Template>,
+    pub(super) empty_errors: EmptyErrors,
+    pub(super) exposed_to: Option<Arc<PeerOf>>,
 }
 
 const DEFAULT: Settings = Settings {
@@ -28,6 +36,11 @@ const DEFAULT: Settings = Settings {
     mappings: Vec::new(),
     fallback: None,
     proxy_status: None,
+    correlation: None,
+    hooks: Vec::new(),
+    template: None,
+    empty_errors: EmptyErrors::Pass,
+    exposed_to: None,
 };
 
 impl Config {
@@ -59,6 +72,11 @@ impl fmt::Debug for Config {
             .field("mappings", &self.mappings.len())
             .field("fallback", &self.fallback.is_some())
             .field("proxy_status", &self.proxy_status)
+            .field("correlation", &self.correlation)
+            .field("hooks", &self.hooks.len())
+            .field("template", &self.template.is_some())
+            .field("empty_errors", &self.empty_errors)
+            .field("exposes", &self.exposed_to.is_some())
             .finish()
     }
 }

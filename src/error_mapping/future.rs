@@ -7,10 +7,17 @@ use std::{
 };
 
 use http::Response;
+use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::{
-    body::ResponseBody, classify::Failure, config::Config, guard::guard, negotiate::Wanted, respond, upstream::InnerError,
+    asked::Asked,
+    body::ResponseBody,
+    classify::Failure,
+    config::Config,
+    guard::{catch, guard},
+    respond,
+    upstream::InnerError,
 };
 
 pin_project! {
@@ -19,8 +26,17 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         state: State<F>,
-        wanted: Wanted,
+        asked: Option<Asked>,
         config: Config,
+    }
+
+    impl<F> PinnedDrop for ResponseFuture<F> {
+        // A client that leaves drops the work wherever it stands, in the task of its connection.
+        fn drop(this: Pin<&mut Self>) {
+            if std::mem::needs_drop::<F>() {
+                let _ = guard(|| this.project().state.set(State::Failed { failure: None }));
+            }
+        }
     }
 }
 
@@ -34,19 +50,20 @@ pin_project! {
 
 impl<F> ResponseFuture<F> {
     #[inline]
-    pub(super) fn running(future: F, wanted: Wanted, config: Config) -> Self {
-        Self { state: State::Running { future }, wanted, config }
+    pub(super) fn running(future: F, asked: Asked, config: Config) -> Self {
+        Self { state: State::Running { future }, asked: Some(asked), config }
     }
 
     #[cold]
-    pub(super) fn failed(failure: Failure, wanted: Wanted, config: Config) -> Self {
-        Self { state: State::Failed { failure: Some(failure) }, wanted, config }
+    pub(super) fn failed(failure: Failure, asked: Asked, config: Config) -> Self {
+        Self { state: State::Failed { failure: Some(failure) }, asked: Some(asked), config }
     }
 }
 
 impl<F, B, E> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
     E: InnerError,
 {
     type Output = Result<Response<ResponseBody<B>>, Infallible>;
@@ -54,17 +71,20 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let wanted = *this.wanted;
         let failure = match this.state.as_mut().project() {
             StateProj::Running { future } => {
                 // Written from within, not returned: a response is large, and each hand that passes it on copies it.
                 let mut polled = Poll::Pending;
-                match guard(|| polled = future.poll(cx)) {
-                    Err(panicked) => panicked.into(),
+                match catch(|| polled = future.poll(cx)) {
+                    Err(panicked) => Failure::Panic(panicked),
                     Ok(()) => match polled {
                         Poll::Pending => return Poll::Pending,
                         Poll::Ready(Ok(response)) => {
-                            return Poll::Ready(Ok(respond::pass_or_render(response, wanted, this.config)));
+                            return Poll::Ready(Ok(respond::pass_or_render(
+                                response,
+                                this.asked.take().unwrap_or_default(),
+                                this.config,
+                            )));
                         }
                         Poll::Ready(Err(error)) => Failure::of(error),
                     },
@@ -76,14 +96,14 @@ where
                 None => return Poll::Pending,
             },
         };
-        Poll::Ready(Ok(answer(this.state, failure, wanted, this.config)))
+        Poll::Ready(Ok(answer(this.state, failure, this.asked.take().unwrap_or_default(), this.config)))
     }
 }
 
 #[cold]
 #[inline(never)]
-fn answer<F, B>(mut state: Pin<&mut State<F>>, failure: Failure, wanted: Wanted, config: &Config) -> Response<ResponseBody<B>> {
-    let response = respond::answer(&failure, wanted, config);
+fn answer<F, B>(mut state: Pin<&mut State<F>>, failure: Failure, asked: Asked, config: &Config) -> Response<ResponseBody<B>> {
+    let response = respond::answer(&failure, asked, config);
     // What has failed is not polled again. Dropping it, or its error, may panic once more.
     let _ = guard(|| state.set(State::Failed { failure: None }));
     let _ = guard(|| drop(failure));

@@ -5,37 +5,55 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use super::chain::Scrubbed;
+use super::{chain::Scrubbed, correlation::Ids};
 use crate::core::trace::event;
 
-/// That something panicked; the payload is gone.
+/// That something panicked, and with which text.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Panicked;
+pub(super) struct Panicked(Box<str>);
 
-/// Runs foreign code. What it panicked with is told to the log and to nobody else.
+impl Panicked {
+    /// To the log, and to nobody else.
+    pub(super) fn tell(&self, ids: Option<&Ids>) {
+        let (request_id, trace_id) = (ids.and_then(Ids::request), ids.and_then(Ids::trace));
+        event!(ERROR, "a panic was caught", panic = Scrubbed(&self.0); request_id = request_id, trace_id = trace_id);
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Runs foreign code. What it panicked with is for the caller to tell.
 ///
 /// Nothing that `work` touched is used again for more than to be dropped, apart from an inner service, which has to survive its own
 /// panics as it would have to survive those of a task.
 #[inline(always)]
-pub(super) fn guard<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
+pub(super) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(work)).map_err(bury)
 }
 
-/// A subscriber may panic, and so may the payload when it is dropped.
-#[cold]
-fn bury(payload: Box<dyn Any + Send>) -> Panicked {
-    let told = catch_unwind(AssertUnwindSafe(|| tell(&*payload)));
-    for payload in [Some(payload), told.err()].into_iter().flatten() {
-        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            std::mem::forget(again);
-        }
-    }
-    Panicked
+/// Runs foreign code, and tells the log if it panics.
+#[inline(always)]
+pub(super) fn guard<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch(work).inspect_err(told)
 }
 
-fn tell(payload: &(dyn Any + Send)) {
+/// A subscriber may panic, too.
+#[cold]
+fn told(panicked: &Panicked) {
+    let _ = catch(|| panicked.tell(None));
+}
+
+/// The payload may panic when it is dropped.
+#[cold]
+fn bury(payload: Box<dyn Any + Send>) -> Panicked {
     let text = payload.downcast_ref::<&'static str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    event!(ERROR, "a panic was caught", panic = Scrubbed(text.unwrap_or("(not a text)")));
+    let panicked = Panicked(text.unwrap_or("(not a text)").into());
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
+    }
+    panicked
 }
 
 #[cfg(test)]
@@ -57,8 +75,8 @@ mod tests {
 
     #[test]
     fn any_payload_is_caught_even_one_that_panics_when_dropped() {
-        assert_eq!(guard(|| panic!("text")), Err::<(), _>(Panicked));
-        assert_eq!(guard(|| std::panic::panic_any(1)), Err::<(), _>(Panicked));
-        assert_eq!(guard(|| std::panic::panic_any(Bomb)), Err::<(), _>(Panicked));
+        assert_eq!(guard(|| panic!("text")), Err::<(), _>(Panicked("text".into())));
+        assert_eq!(guard(|| std::panic::panic_any(1)), Err::<(), _>(Panicked("(not a text)".into())));
+        assert_eq!(guard(|| std::panic::panic_any(Bomb)), Err::<(), _>(Panicked("(not a text)".into())));
     }
 }

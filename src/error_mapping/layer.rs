@@ -1,8 +1,12 @@
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, net::IpAddr, sync::Arc, time::Duration};
 
+use http::Extensions;
 use tower_layer::Layer;
 
-use super::{cause::Role, config::Config, proxy_status::ProxyStatus, service::ErrorMapping, to_problem::ToProblem};
+use super::{
+    cause::Role, config::Config, correlation::Correlation, counts::ErrorCounts, empty::EmptyErrors, proxy_status::ProxyStatus,
+    render::ErrorPage, report::ErrorReport, service::ErrorMapping, to_problem::ToProblem,
+};
 use crate::Problem;
 
 /// Puts [`ErrorMapping`] around a service.
@@ -92,6 +96,77 @@ impl ErrorMappingLayer {
         self.config.change().proxy_status = Some(proxy_status);
         self
     }
+
+    /// Carries the id of a request, and of its trace, into answers, events and reports. Neither is read if not set.
+    #[must_use]
+    pub fn correlation(mut self, correlation: Correlation) -> Self {
+        self.config.change().correlation = Some(correlation);
+        self
+    }
+
+    /// Tells of every error that is answered here (of a failure, of a panic, of a problem from within) and of every body that fails.
+    ///
+    /// It is called once for each, before the response is sent, so it has to be quick. Of stacked layers the innermost that has somebody to tell
+    /// does. If it panics, the answer is as it would have been.
+    ///
+    /// ```
+    /// use donjon::error_mapping::ErrorMappingLayer;
+    ///
+    /// let layer = ErrorMappingLayer::new().on_error(|report| {
+    ///     let kind = report.problem().map_or("cut", |problem| problem.type_uri());
+    ///     eprintln!("{kind} {:?} {}", report.cause(), report.request_id().unwrap_or("-"));
+    /// });
+    /// ```
+    #[must_use]
+    pub fn on_error(mut self, tell: impl Fn(&ErrorReport<'_>) + Send + Sync + 'static) -> Self {
+        self.config.change().hooks.push(Arc::new(tell));
+        self
+    }
+
+    /// Counts what [`on_error`](Self::on_error) would be told.
+    #[must_use]
+    pub fn count_in(self, counts: &ErrorCounts) -> Self {
+        let counts = counts.clone();
+        self.on_error(move |report| counts.add(report))
+    }
+
+    /// The page of a problem, in place of the built-in one. One that panics is replaced by it.
+    #[must_use]
+    pub fn html_page(mut self, page: impl Fn(&Problem) -> ErrorPage + Send + Sync + 'static) -> Self {
+        self.config.change().template = Some(Arc::new(page));
+        self
+    }
+
+    /// What becomes of error responses without content; they pass if not set.
+    #[must_use]
+    pub fn empty_errors(mut self, empty_errors: EmptyErrors) -> Self {
+        self.config.change().empty_errors = empty_errors;
+        self
+    }
+
+    /// Shows the texts of an error's chain, or of a panic, in the answer itself (as the member `causes`, in the page, in the text), to a peer on
+    /// the machine's own loopback address, for development. Texts are scrubbed as for the log.
+    ///
+    /// `peer` finds the address of the connection's other end in the extensions of the request. Where it is not known, is not a loopback address,
+    /// or the request carries a trace of a proxy (`Forwarded`, `Via`, `X-Forwarded-For`, `X-Forwarded-Host`, `X-Real-Ip`), nothing is shown.
+    ///
+    /// # Danger
+    /// A proxy on the same machine that leaves no trace makes every client a local one: never set it where clients come by one.
+    ///
+    /// ```
+    /// use axum::extract::ConnectInfo;
+    /// use donjon::error_mapping::ErrorMappingLayer;
+    /// use std::net::SocketAddr;
+    ///
+    /// let layer = ErrorMappingLayer::new();
+    /// #[cfg(debug_assertions)]
+    /// let layer = layer.dangerous_expose_causes(|extensions| Some(extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip()));
+    /// ```
+    #[must_use]
+    pub fn dangerous_expose_causes(mut self, peer: impl Fn(&Extensions) -> Option<IpAddr> + Send + Sync + 'static) -> Self {
+        self.config.change().exposed_to = Some(Arc::new(peer));
+        self
+    }
 }
 
 impl<S> Layer<S> for ErrorMappingLayer {
@@ -116,14 +191,8 @@ mod tests {
     fn settings_are_not_shared_with_the_layer_they_were_made_from() {
         let origin = ErrorMappingLayer::new();
         let gateway = origin.clone().role(Role::Gateway).map::<std::io::Error>(|_| Problem::new(http::StatusCode::CONFLICT));
-        let rest = "fallback: false, proxy_status: None } }";
-        assert_eq!(
-            format!("{origin:?}"),
-            format!("ErrorMappingLayer {{ config: Config {{ role: Origin, retry_after: 1s, mappings: 0, {rest}")
-        );
-        assert_eq!(
-            format!("{gateway:?}"),
-            format!("ErrorMappingLayer {{ config: Config {{ role: Gateway, retry_after: 1s, mappings: 1, {rest}")
-        );
+        let told = |layer: &ErrorMappingLayer| format!("{layer:?}");
+        assert!(told(&origin).contains("role: Origin, retry_after: 1s, mappings: 0,"), "{}", told(&origin));
+        assert!(told(&gateway).contains("role: Gateway, retry_after: 1s, mappings: 1,"), "{}", told(&gateway));
     }
 }

@@ -9,16 +9,22 @@
 //!    500. [`Cause`] lists what is told apart.
 //! 3. Every error says whether to try again, in [`Retryability`](crate::Retryability)'s three words, in its text, as the member
 //!    `retry`, and in the response's extensions. After a 500 never: the work may be half done.
-//! 4. A panic in the call, in its future, in the conversion of its error or in a mapping is a fixed 500. A panic while the body streams cuts the message, so that the
-//!    client sees that it is incomplete; a failure of the body is never turned into a clean end.
+//! 4. A panic in the call, in its future, in the conversion of its error or in a mapping is a fixed 500. A panic while the body streams cuts
+//!    the message, so that the client sees that it is incomplete; a failure of the body is never turned into a clean end. What panics when it is
+//!    dropped (a future or a body that a client has left, an error) ends nobody's task.
 //! 5. The form follows `Accept` ([RFC 9110 §12.5.1](https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1)): `application/problem+json`
 //!    ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)), HTML or plain text. Where nothing fits the answer is JSON, which §12.5.1
-//!    permits: an error in another form is worth more than a 406 about the error.
+//!    permits: an error in another form is worth more than a 406 about the error. A call of gRPC is answered by
+//!    [trailers alone](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses): a 200 whose `grpc-status` is
+//!    what its client [would make](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md) of the problem's status.
 //! 6. A response that carries a [`Problem`](crate::Problem) in its extensions, from another layer or from a handler, is rendered anew
-//!    in that form with its status and its headers kept; only what described the replaced content goes. Every other response passes
-//!    untouched.
+//!    in that form with its status and its headers kept; only what described the replaced content goes. An error without content gets a problem
+//!    if it is [asked for](EmptyErrors). Every other response passes untouched: a success, a 101, a 304, a stream of events, an error that
+//!    somebody has written.
 //! 7. A gateway says in `Proxy-Status` what went wrong ([RFC 9209](https://www.rfc-editor.org/rfc/rfc9209)), once it has a
 //!    [name](ProxyStatus); an origin never does.
+//! 8. With a [`Correlation`] the answer to a failure, its event and its [report](ErrorReport) call the request by one id, and the trace by that
+//!    of its [`traceparent`](https://www.w3.org/TR/trace-context/#traceparent-header); what has not the shape of either is never repeated.
 //!
 //! # Example
 //! ```
@@ -56,6 +62,19 @@
 //!     .map::<OutOfCredit>(|_| Problem::new(StatusCode::PAYMENT_REQUIRED).with_detail("Top up your account."));
 //! ```
 //!
+//! An origin whose errors can be found again, are counted, look like the site, and have a text also where the router has none:
+//!
+//! ```
+//! use donjon::error_mapping::{Correlation, EmptyErrors, ErrorCounts, ErrorMappingLayer, ErrorPage, escape_html};
+//!
+//! let counts = ErrorCounts::new();
+//! let layer = ErrorMappingLayer::new()
+//!     .correlation(Correlation::new())
+//!     .count_in(&counts)
+//!     .empty_errors(EmptyErrors::Fill)
+//!     .html_page(|problem| ErrorPage::new(format!("<!DOCTYPE html><h1>{}</h1>", escape_html(problem.title()))));
+//! ```
+//!
 //! A gateway that asks again where that does no harm, and leaves an upstream alone that is down, has [`GatewayRetryPolicy`] and
 //! [`CircuitBreakerLayer`] beneath it, which judge by the same causes.
 //!
@@ -66,6 +85,8 @@
 //! - With the feature `tracing` one event tells each error with the texts of its source chain, and each panic with its text. User
 //!   information, queries and fragments of URLs and what begins as a JSON Web Token are cut out of them, controls are escaped and the
 //!   length is bounded; what else an error puts into its `Display` is in the log.
+//! - An id of a request is repeated only if it is made of characters that mean nothing anywhere.
+//! - The causes are shown in an answer only if that was [asked for](ErrorMappingLayer::dangerous_expose_causes), and to the machine itself.
 //! - Panics are caught only where they unwind: not with `panic = "abort"`.
 //!
 //! # Ordering
@@ -77,22 +98,31 @@
 //! error of hyper-util's client is beneath them, which leaves reqwest's own timeouts and what fails in a response's content at 500.
 
 mod as_error;
+mod asked;
 mod body;
 mod cause;
 mod chain;
 mod circuit_breaker;
 mod classify;
 mod config;
+mod correlation;
+mod counts;
+mod empty;
+mod exposure;
 mod future;
+mod grpc;
 mod guard;
 mod layer;
 mod negotiate;
 mod proxy_status;
 mod render;
+mod report;
+mod request_id;
 mod respond;
 mod retry;
 mod service;
 mod to_problem;
+mod trace_context;
 mod upstream;
 mod walk;
 
@@ -101,9 +131,14 @@ pub use self::{
     body::{BodyError, ResponseBody},
     cause::{Cause, Role},
     circuit_breaker::{CircuitBreaker, CircuitBreakerFuture, CircuitBreakerLayer, CircuitState},
+    correlation::{Correlated, Correlation},
+    counts::{ErrorCount, ErrorCounts},
+    empty::EmptyErrors,
     future::ResponseFuture,
     layer::ErrorMappingLayer,
     proxy_status::{ProxyNameError, ProxyStatus, UpstreamProxyStatus},
+    render::{ErrorPage, escape_html},
+    report::{ErrorReport, ErrorStage},
     retry::{GatewayRetryPolicy, Replay, ReplayBody, ReplayError, RetryFuture},
     service::ErrorMapping,
     to_problem::ToProblem,
@@ -117,7 +152,7 @@ pub use self::{
 pub mod fuzzing {
     use http::{HeaderMap, HeaderValue, header};
 
-    use super::{chain, negotiate::Form, render, retry};
+    use super::{chain, grpc::Rpc, negotiate::Form, render, request_id::is_request_id, retry, trace_context::TraceId};
 
     /// `Accept`, one field line for each line of `data`.
     pub fn accept(data: &[u8]) {
@@ -135,6 +170,17 @@ pub mod fuzzing {
         let lines = data.split(|byte| *byte == b'\n').take(3).filter_map(|line| HeaderValue::from_bytes(line).ok());
         let headers = lines.map(|line| (header::RETRY_AFTER, line)).collect();
         let _ = retry::retry_after(&headers, std::time::SystemTime::UNIX_EPOCH);
+    }
+
+    /// What names a request: `traceparent`, the id, and the type of a call.
+    pub fn names(data: &[u8]) {
+        if let Some(id) = TraceId::of_traceparent(data) {
+            assert!(id.as_str().len() == 32 && data.len() >= 55);
+        }
+        assert!(!is_request_id(data) || data.is_ascii());
+        if let Ok(value) = HeaderValue::from_bytes(data) {
+            let _ = Rpc::of(&HeaderMap::from_iter([(header::CONTENT_TYPE, value)]));
+        }
     }
 
     /// A text on its way into the page.

@@ -1,6 +1,6 @@
 //! Choosing the form of an error, [RFC 9110 §12.5.1](https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1).
 
-use http::{HeaderMap, HeaderValue, Method, Request, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::core::header::{Parameter, Quality, elements_of, parameters};
 
@@ -8,27 +8,12 @@ use crate::core::header::{Parameter, Quality, elements_of, parameters};
 const RANGES: usize = 32;
 
 /// The forms of a problem, in the order in which they are preferred where the client does not care.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Form {
+    #[default]
     Json,
     Html,
     Text,
-}
-
-/// What has to be remembered of a request, should its answer have to be rendered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
-    pub(super) form: Form,
-    /// To a HEAD request the content is measured and not sent.
-    pub(super) head: bool,
-}
-
-impl Wanted {
-    /// Reads it at once: a copy of the field would have to be allocated or counted on every request.
-    #[inline]
-    pub(super) fn of<B>(request: &Request<B>) -> Self {
-        Self { form: Form::negotiate(request.headers()), head: request.method() == Method::HEAD }
-    }
 }
 
 impl Form {
@@ -211,12 +196,6 @@ mod tests {
         let many = "image/png,".repeat(RANGES - 1);
         assert_eq!(Form::negotiate(&accepting(&[&format!("{many}text/html")])), Form::Html);
         assert_eq!(Form::negotiate(&accepting(&[&format!("{many}image/png,text/html")])), Form::Json);
-    }
-
-    #[test]
-    fn head_is_remembered() {
-        let request = Request::head("/").header("accept", "text/html").body(()).unwrap();
-        assert_eq!(Wanted::of(&request), Wanted { form: Form::Html, head: true });
     }
 
     proptest! {

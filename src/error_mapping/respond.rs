@@ -1,20 +1,27 @@
 //! Making the response, and making one anew.
 
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use std::error::Error;
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response::Parts};
+use http_body::Body;
 
 use super::{
+    asked::Asked,
     body::ResponseBody,
     cause::{Cause, Role},
-    chain::Chain,
+    chain::{Chain, scrub},
     classify::{Failure, Verdict, classify},
     config::Config,
+    correlation::Ids,
+    empty::{EmptyErrors, is_empty},
+    exposure::{self, CAUSES},
     guard::guard,
-    negotiate::Wanted,
     proxy_status::ProxyStatus,
     render,
+    report::{ErrorReport, ErrorStage, Reported, report},
 };
 use crate::{
-    Problem, Retryability,
+    Problem, Retryability, Value,
     core::{
         header::{add_vary, remove_representation},
         trace::event,
@@ -23,15 +30,24 @@ use crate::{
 
 /// A response without a problem passes as it is; one with a problem gets the form that the client reads.
 #[inline]
-pub(super) fn pass_or_render<B>(mut response: Response<B>, wanted: Wanted, config: &Config) -> Response<ResponseBody<B>> {
+pub(super) fn pass_or_render<B: Body>(mut response: Response<B>, asked: Asked, config: &Config) -> Response<ResponseBody<B>> {
+    if !config.is_default() {
+        pass_configured(&mut response, &asked, config);
+    }
+    if is_error(response.status()) && (response.extensions().get::<Problem>().is_some() || is_filled(&response, config)) {
+        return render_anew(response, asked, config);
+    }
+    response.map(|body| ResponseBody::inner(body, config.clone(), asked.ids))
+}
+
+fn pass_configured<B>(response: &mut Response<B>, asked: &Asked, config: &Config) {
     // With a cause it was made in this process for want of a response (RFC 9209 §2.1.3): nothing was received.
     if let (Some(proxy_status), None) = (proxy_status(config), response.extensions().get::<Cause>()) {
         let status = response.status();
         proxy_status.pass(response.headers_mut(), status);
     }
-    match response.extensions().get::<Problem>() {
-        Some(_) if is_error(response.status()) => render_anew(response, wanted, config),
-        _ => response.map(|body| ResponseBody::inner(body, config.clone())),
+    if let Some(correlation) = &config.correlation {
+        correlation.pass(response.headers_mut(), asked.ids.as_deref());
     }
 }
 
@@ -41,23 +57,33 @@ fn proxy_status(config: &Config) -> Option<&ProxyStatus> {
     if config.is_default() { None } else { config.proxy_status.as_ref().filter(|_| config.role == Role::Gateway) }
 }
 
+#[inline]
+fn is_filled<B: Body>(response: &Response<B>, config: &Config) -> bool {
+    !config.is_default() && config.empty_errors == EmptyErrors::Fill && is_empty(response)
+}
+
 #[cold]
-fn render_anew<B>(response: Response<B>, wanted: Wanted, config: &Config) -> Response<ResponseBody<B>> {
+fn render_anew<B>(response: Response<B>, mut asked: Asked, config: &Config) -> Response<ResponseBody<B>> {
     let (mut parts, body) = response.into_parts();
     let _ = guard(|| drop(body));
     // When an outer hand has changed the status, the problem's texts no longer tell of this response, and may tell what that hand hides;
     // a problem must have the status of its response (RFC 9457 §3.1.4).
     let problem = match parts.extensions.remove::<Problem>() {
         Some(problem) if problem.status() == parts.status => problem,
-        _ => Problem::new(parts.status),
+        Some(_) => Problem::new(parts.status),
+        None => match parts.extensions.get() {
+            Some(advice) => Problem::new(parts.status).with_retryability(*advice),
+            None => Problem::new(parts.status),
+        },
     };
     remove_representation(&mut parts.headers);
-    finish(Response::from_parts(parts, ()), problem, wanted, config)
+    let problem = name(problem, &mut asked, config);
+    finish(parts, problem, None, &asked, config)
 }
 
 /// The response to a failure. What panics on the way to it (a mapping, a `source`, a `Display` that is logged) leaves a fixed 500.
 #[cold]
-pub(super) fn answer<B>(failure: &Failure, wanted: Wanted, config: &Config) -> Response<ResponseBody<B>> {
+pub(super) fn answer<B>(failure: &Failure, mut asked: Asked, config: &Config) -> Response<ResponseBody<B>> {
     let verdict = guard(|| classify(failure, config)).unwrap_or(Verdict::Known(Cause::Panic));
     let (cause, problem) = match verdict {
         Verdict::Own(problem) if is_error(problem.status()) => (None, problem),
@@ -65,13 +91,18 @@ pub(super) fn answer<B>(failure: &Failure, wanted: Wanted, config: &Config) -> R
         Verdict::Own(_) => known(Cause::Internal, config),
         Verdict::Known(cause) => known(cause, config),
     };
-    let _ = guard(|| tell(failure, cause, problem.status()));
-    let mut response = Response::new(());
-    *response.status_mut() = problem.status();
-    if let Some(cause) = cause {
-        response.extensions_mut().insert(cause);
+    let mut problem = name(problem, &mut asked, config);
+    let _ = guard(|| tell(failure, cause, problem.status(), asked.ids.as_deref()));
+    if let (true, Ok(causes)) = (asked.exposed, guard(|| causes(failure))) {
+        problem = problem.with_member(CAUSES, causes);
     }
-    finish(response, problem, wanted, config)
+    let (mut parts, ()) = Response::new(()).into_parts();
+    parts.status = problem.status();
+    if let Some(cause) = cause {
+        parts.extensions.insert(cause);
+    }
+    let error = if let Failure::Error(error) = failure { Some(&**error as _) } else { None };
+    finish(parts, problem, error, &asked, config)
 }
 
 fn known(cause: Cause, config: &Config) -> (Option<Cause>, Problem) {
@@ -82,27 +113,56 @@ fn is_error(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
-fn finish<B>(head: Response<()>, problem: Problem, wanted: Wanted, config: &Config) -> Response<ResponseBody<B>> {
-    let (mut parts, ()) = head.into_parts();
-    let content = render::content(&problem, wanted.form);
+/// Gives a problem the names by which it is found again.
+fn name(problem: Problem, asked: &mut Asked, config: &Config) -> Problem {
+    let Some(correlation) = &config.correlation else { return problem };
+    let ids = correlation.of_failure(asked.ids.take(), &problem);
+    asked.ids.insert(ids).to_members(problem)
+}
+
+fn causes(failure: &Failure) -> Value {
+    match failure {
+        Failure::Error(error) => exposure::causes(&**error),
+        Failure::Panic(panicked) => vec![Value::from(scrub(panicked.text()))].into(),
+    }
+}
+
+fn finish<B>(
+    mut parts: Parts,
+    problem: Problem,
+    error: Option<&(dyn Error + 'static)>,
+    asked: &Asked,
+    config: &Config,
+) -> Response<ResponseBody<B>> {
     let headers = &mut parts.headers;
     // In one step, instead of growing with every field.
     headers.reserve(8);
-    headers.insert(header::CONTENT_TYPE, render::content_type(wanted.form));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(content.len()));
+    let mut content = String::new();
+    if let Some(rpc) = asked.rpc {
+        rpc.answer(headers, &problem);
+        parts.status = StatusCode::OK;
+    } else {
+        content = render::content(&problem, asked.form, config.template.as_ref(), headers);
+        add_vary(headers, &[header::ACCEPT]);
+    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Some(policy) = render::content_security_policy(wanted.form) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    add_vary(headers, &[header::ACCEPT]);
     add_retry_after(headers, &problem);
-    if let (Some(proxy_status), Some(cause)) = (proxy_status(config), parts.extensions.get()) {
-        proxy_status.tell(headers, *cause);
+    let cause = parts.extensions.get().copied();
+    if let (Some(proxy_status), Some(cause)) = (proxy_status(config), cause) {
+        proxy_status.tell(headers, cause);
+    }
+    if let (Some(correlation), Some(ids)) = (&config.correlation, &asked.ids) {
+        correlation.mark(headers, ids);
+    }
+    if !config.hooks.is_empty() && parts.extensions.get::<Reported>().is_none() {
+        parts.extensions.insert(Reported);
+        let ids = asked.ids.as_deref();
+        report(&config.hooks, &ErrorReport { stage: ErrorStage::Head, problem: Some(&problem), cause, error, ids });
     }
     parts.extensions.insert::<Retryability>(problem.retryability());
     parts.extensions.insert(problem);
-    let body = if wanted.head { ResponseBody::full("") } else { ResponseBody::full(content) };
+    let body = if asked.head { ResponseBody::full("") } else { ResponseBody::full(content) };
     Response::from_parts(parts, body)
 }
 
@@ -113,12 +173,22 @@ fn add_retry_after(headers: &mut HeaderMap, problem: &Problem) {
 }
 
 /// A failure of our own is an error of the log; one of an upstream, and a lack of room, a warning; a mapped refusal not even that.
-fn tell(failure: &Failure, cause: Option<Cause>, status: StatusCode) {
-    let Failure::Error(error) = failure else { return };
-    let (cause, status, error) = (cause.map_or("own", Cause::as_str), status.as_u16(), Chain(&**error));
+fn tell(failure: &Failure, cause: Option<Cause>, status: StatusCode, ids: Option<&Ids>) {
+    let error = match failure {
+        Failure::Error(error) => Chain(&**error),
+        Failure::Panic(panicked) => return panicked.tell(ids),
+    };
+    let (cause, status) = (cause.map_or("own", Cause::as_str), status.as_u16());
+    let (id, trace) = (ids.and_then(Ids::request), ids.and_then(Ids::trace));
     match status {
-        500 => event!(ERROR, "a request failed", cause = cause, status = status, error = error),
-        501.. => event!(WARN, "a request failed", cause = cause, status = status, error = error),
-        _ => event!(DEBUG, "a request was refused", cause = cause, status = status, error = error),
+        500 => {
+            event!(ERROR, "a request failed", cause = cause, status = status, error = error; request_id = id, trace_id = trace);
+        }
+        501.. => {
+            event!(WARN, "a request failed", cause = cause, status = status, error = error; request_id = id, trace_id = trace);
+        }
+        _ => {
+            event!(DEBUG, "a request was refused", cause = cause, status = status, error = error; request_id = id, trace_id = trace);
+        }
     }
 }

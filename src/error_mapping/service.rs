@@ -5,10 +5,11 @@ use std::{
 };
 
 use http::{Request, Response};
+use http_body::Body;
 use tower_service::Service;
 
 use super::{
-    body::ResponseBody, classify::Failure, config::Config, future::ResponseFuture, guard::guard, negotiate::Wanted,
+    asked::Asked, body::ResponseBody, classify::Failure, config::Config, future::ResponseFuture, guard::catch,
     upstream::InnerError,
 };
 
@@ -35,6 +36,7 @@ impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for ErrorMapping<S>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     S::Error: InnerError,
+    ResBody: Body,
 {
     type Response = Response<ResponseBody<ResBody>>;
     type Error = Infallible;
@@ -43,25 +45,25 @@ where
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         if self.unready.is_none() {
-            match guard(|| self.inner.poll_ready(cx)) {
+            match catch(|| self.inner.poll_ready(cx)) {
                 Ok(Poll::Pending) => return Poll::Pending,
                 Ok(Poll::Ready(Ok(()))) => {}
                 Ok(Poll::Ready(Err(error))) => self.unready = Some(Failure::of(error)),
-                Err(panicked) => self.unready = Some(panicked.into()),
+                Err(panicked) => self.unready = Some(Failure::Panic(panicked)),
             }
         }
         Poll::Ready(Ok(()))
     }
 
     #[inline]
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let wanted = Wanted::of(&request);
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let asked = Asked::of(&mut request, &self.config);
         if let Some(failure) = self.unready.take() {
-            return ResponseFuture::failed(failure, wanted, self.config.clone());
+            return ResponseFuture::failed(failure, asked, self.config.clone());
         }
-        match guard(|| self.inner.call(request)) {
-            Ok(future) => ResponseFuture::running(future, wanted, self.config.clone()),
-            Err(_) => ResponseFuture::failed(Failure::Panic, wanted, self.config.clone()),
+        match catch(|| self.inner.call(request)) {
+            Ok(future) => ResponseFuture::running(future, asked, self.config.clone()),
+            Err(panicked) => ResponseFuture::failed(Failure::Panic(panicked), asked, self.config.clone()),
         }
     }
 }

@@ -54,7 +54,8 @@ impl Limits {
         self
     }
 
-    /// How much is read at a time; 4 KiB by default, held by every connection. Larger is faster for large messages.
+    /// How much is read at a time; 4 KiB by default, and held only while something comes. Larger is faster for many
+    /// messages at once; what is known to be large is read in larger pieces in any case.
     pub fn read_buffer_size(mut self, bytes: usize) -> Self {
         self.read_buffer_size = bytes;
         self

@@ -1,15 +1,20 @@
 //! ErrorMapping, driven from outside.
 
+mod canary;
 mod causes;
 mod circuit_breaker;
 mod contract;
+mod correlation;
 mod cut_bodies;
+mod drops;
 mod faults;
 mod forms;
 mod own_errors;
 mod panics;
+mod reports;
 mod retry;
 mod secrets;
+mod special;
 
 use bytes::Bytes;
 use donjon::{

@@ -198,7 +198,8 @@ impl Plan {
     }
 
     /// Evaluates the preconditions on what would be sent, and cuts what is left to be sent. A status other than 200 comes before them
-    /// (§13.2.1), or is the handler's own answer to them.
+    /// (§13.2.1), or is the handler's own answer to them; but a part of the handler's own is one step too far (§13.2.2): a client that
+    /// puts parts together by `If-Match` must not get one of another representation.
     fn answer<B>(&self, mut response: Response<ResponseBody<B>>) -> Response<ResponseBody<B>>
     where
         B: Body<Data: From<Bytes>>,
@@ -206,7 +207,7 @@ impl Plan {
         if self.is_hollow(&response) {
             response = response.map(|_| self.no_content());
         }
-        if response.status() != StatusCode::OK {
+        if !matches!(response.status(), StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
             return response;
         }
         let method = if self.head { Method::HEAD } else { Method::GET };
@@ -242,7 +243,7 @@ impl Plan {
         response
     }
 
-    /// The 412 for a 200. To HEAD it tells the length of the content that it does not have, as every answer to HEAD does.
+    /// The 412 for a 200 or 206. To HEAD it tells the length of the content that it does not have, as every answer to HEAD does.
     fn precondition_failed<B>(&self, mut parts: Parts) -> Response<ResponseBody<B>>
     where
         B: Body<Data: From<Bytes>>,
@@ -305,7 +306,7 @@ impl<B: Body> Holding<B> {
     }
 }
 
-/// The 304 for a 200.
+/// The 304 for a 200 or 206.
 ///
 /// Of the representation's fields only Content-Location, Date, ETag, Vary, Cache-Control and Expires stay, and Last-Modified where there
 /// is no ETag ([RFC 9110 §15.4.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5)). Fields that are not about the

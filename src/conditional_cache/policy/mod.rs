@@ -109,7 +109,8 @@ impl CachePolicy {
 
 static NO_STORE: Rendered = Rendered::fixed("no-store");
 static NO_CACHE: Rendered = Rendered::fixed("no-cache");
-static PRIVATE: Rendered = Rendered::fixed("private");
+/// Beside the handler's `Expires`, which may lie ahead.
+static PRIVATE: Rendered = Rendered::fixed("private").that_may_be_reused();
 static PRIVATE_NO_CACHE: Rendered = Rendered::fixed("private, no-cache");
 
 fn by_default(status: StatusCode, headers: &HeaderMap, content_type: &str, for_one: bool) -> Decision<'static> {

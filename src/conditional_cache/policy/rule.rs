@@ -241,6 +241,11 @@ impl Rendered {
         Self { cache_control, expires: None, vary: Vec::new(), targeted: Vec::new(), reusable: false }
     }
 
+    pub(super) const fn that_may_be_reused(mut self) -> Self {
+        self.reusable = true;
+        self
+    }
+
     fn of(directives: &CacheDirectives, reader: impl Fn(&CacheControl) -> CacheControl) -> Self {
         let cache_control = reader(&directives.cache_control);
         let targeted = directives.targeted().filter(|(name, _)| is_targeted(name));

@@ -1,6 +1,7 @@
 //! What a person is told of trying again, in every form that has sentences.
 
-use crate::{Problem, Retryability};
+use super::super::{correlation::REQUEST_ID, exposure::CAUSES};
+use crate::{Problem, Retryability, Value};
 
 /// What happened, and what to do now: two texts for two places, which say nothing twice.
 ///
@@ -24,6 +25,24 @@ fn advice(problem: &Problem) -> &'static str {
 pub(super) fn wait(problem: &Problem) -> Option<String> {
     let seconds = problem.retry_after_seconds()?;
     Some(format!("Please wait {seconds} second{} first.", if seconds == 1 { "" } else { "s" }))
+}
+
+/// By what this occurrence is found again.
+pub(super) fn reference(problem: &Problem) -> Option<&str> {
+    problem.instance().or_else(|| match member(problem, REQUEST_ID) {
+        Some(Value::String(id)) => Some(id),
+        _ => None,
+    })
+}
+
+/// What is shown on the machine itself.
+pub(super) fn causes(problem: &Problem) -> Vec<&str> {
+    let Some(Value::Array(causes)) = member(problem, CAUSES) else { return Vec::new() };
+    causes.iter().filter_map(|cause| if let Value::String(text) = cause { Some(&**text) } else { None }).collect()
+}
+
+fn member<'a>(problem: &'a Problem, name: &str) -> Option<&'a Value> {
+    problem.members().find(|member| member.0 == name).map(|member| member.1)
 }
 
 #[cfg(test)]

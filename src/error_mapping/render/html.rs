@@ -1,6 +1,6 @@
 //! A problem as a page of its own: no script, no request for anything else, and nothing in it but the problem's texts, escaped.
 
-use super::advice::{detail_and_advice, wait};
+use super::advice::{causes, detail_and_advice, reference, wait};
 use crate::Problem;
 
 /// Nothing may be loaded or run; the one style is known by its hash
@@ -42,9 +42,10 @@ pub(super) fn page(problem: &Problem) -> String {
     if let Some(wait) = wait(problem) {
         paragraph(&mut out, "<p>", &wait);
     }
-    if let Some(instance) = problem.instance() {
-        paragraph(&mut out, "<p class=\"reference\">Reference: ", instance);
+    if let Some(reference) = reference(problem) {
+        paragraph(&mut out, "<p class=\"reference\">Reference: ", reference);
     }
+    list(&mut out, &causes(problem));
     out.push_str("</main>\n</body>\n</html>\n");
     out
 }
@@ -53,6 +54,19 @@ fn paragraph(out: &mut String, start: &str, text: &str) {
     out.push_str(start);
     escape(out, text);
     out.push_str("</p>\n");
+}
+
+fn list(out: &mut String, causes: &[&str]) {
+    if causes.is_empty() {
+        return;
+    }
+    out.push_str("<h2>Causes</h2>\n<ol>\n");
+    for cause in causes {
+        out.push_str("<li>");
+        escape(out, cause);
+        out.push_str("</li>\n");
+    }
+    out.push_str("</ol>\n");
 }
 
 /// Text that can be nothing else, within an element or a quoted attribute

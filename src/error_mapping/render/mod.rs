@@ -2,31 +2,37 @@
 
 mod advice;
 mod html;
+mod page;
 mod text;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, header};
 
 #[cfg(fuzzing)]
 pub(super) use self::html::escape;
-use super::negotiate::Form;
+pub(super) use self::page::Template;
+pub use self::page::{ErrorPage, escape_html};
+use super::{guard::guard, negotiate::Form};
 use crate::Problem;
 
-pub(super) fn content(problem: &Problem, form: Form) -> String {
-    match form {
-        Form::Json => problem.to_json(),
-        Form::Html => html::page(problem),
-        Form::Text => text::lines(problem),
-    }
+/// The content, with the fields that describe it in `headers`.
+pub(super) fn content(problem: &Problem, form: Form, template: Option<&Template>, headers: &mut HeaderMap) -> String {
+    let (content, content_type) = match form {
+        Form::Json => (problem.to_json(), "application/problem+json"),
+        Form::Html => (page(problem, template, headers), "text/html; charset=utf-8"),
+        Form::Text => (text::lines(problem), "text/plain; charset=utf-8"),
+    };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(content.len()));
+    content
 }
 
-pub(super) fn content_type(form: Form) -> HeaderValue {
-    HeaderValue::from_static(match form {
-        Form::Json => "application/problem+json",
-        Form::Html => "text/html; charset=utf-8",
-        Form::Text => "text/plain; charset=utf-8",
-    })
-}
-
-pub(super) fn content_security_policy(form: Form) -> Option<HeaderValue> {
-    (form == Form::Html).then(|| HeaderValue::from_static(html::POLICY))
+/// The page of one's own, or the built-in one if there is none or it fails.
+fn page(problem: &Problem, template: Option<&Template>, headers: &mut HeaderMap) -> String {
+    let own = template.and_then(|template| guard(|| template(problem)).ok());
+    let (html, policy) = match own {
+        Some(page) => (page.html, page.policy),
+        None => (html::page(problem), HeaderValue::from_static(html::POLICY)),
+    };
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    html
 }

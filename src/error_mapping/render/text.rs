@@ -1,6 +1,6 @@
 //! A problem as plain text, for a terminal.
 
-use super::advice::{detail_and_advice, wait};
+use super::advice::{causes, detail_and_advice, reference, wait};
 use crate::Problem;
 
 pub(super) fn lines(problem: &Problem) -> String {
@@ -12,9 +12,13 @@ pub(super) fn lines(problem: &Problem) -> String {
         out.extend(paragraph.chars().filter(|character| *character == '\n' || is_shown(*character)));
         out.push('\n');
     }
-    if let Some(instance) = problem.instance() {
+    if let Some(reference) = reference(problem) {
         out.push_str("\nReference: ");
-        line(&mut out, instance);
+        line(&mut out, reference);
+    }
+    for cause in causes(problem) {
+        out.push_str("\nCause: ");
+        line(&mut out, cause);
     }
     out
 }

@@ -124,9 +124,26 @@ async fn a_failed_precondition_of_a_read_is_a_problem() {
 
 #[test]
 fn a_handlers_own_answer_to_a_precondition_stays() {
-    for status in [304, 412, 206] {
+    for status in [304, 412] {
         let answer = get("/", &[("if-none-match", "*"), ("if-match", "\"x\"")], status, &[("etag", "\"a\"")], "");
         assert_eq!((answer.status().as_u16(), field(&answer, "etag")), (status, Some("\"a\"")));
+    }
+}
+
+#[tokio::test]
+async fn a_part_of_the_handlers_own_is_sent_only_if_the_conditions_hold() {
+    let own = &[("content-range", "bytes 0-3/9"), ("etag", "\"a\"")][..];
+    for (name, asked, fields, status) in [
+        ("of the representation that the client has", ("if-match", "\"a\""), own, 206),
+        ("of another", ("if-match", "\"b\""), own, 412),
+        ("of who knows which", ("if-match", "\"a\""), &own[..1], 412),
+        ("that the client has whole", ("if-none-match", "\"a\""), own, 304),
+        ("that it has not", ("if-none-match", "\"b\""), own, 206),
+    ] {
+        let answer = get("/", &[("range", "bytes=0-3"), asked], 206, fields, "part");
+        assert_eq!((answer.status().as_u16(), answer.headers().contains_key("content-range")), (status, status == 206), "{name}");
+        let content = whole(answer).await.1;
+        assert_eq!(content == "part", status == 206, "{name}");
     }
 }
 

@@ -63,6 +63,9 @@ fn a_private_answer_that_may_be_reused_varies_by_what_told_its_reader_apart() {
     let answer = answer(&layer(), request("GET", "/assets/a", asked), response(200, &[("vary", "accept")], Full::from("x")));
     let vary: Vec<_> = answer.headers().get_all("vary").iter().collect();
     assert_eq!(vary, ["accept", "authorization", "cookie"]);
+    let expires = "Sun, 06 Nov 2094 08:49:37 GMT";
+    let by_date = [Some("private".to_owned()), Some(expires.to_owned()), Some("authorization".to_owned())];
+    assert_eq!(written("/", &asked[..1], 200, &[("expires", expires)]), by_date, "reusable by the handler's own date");
 }
 
 #[test]

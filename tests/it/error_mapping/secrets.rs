@@ -11,11 +11,11 @@ use tower::{BoxError, load_shed::error::Overloaded, service_fn, timeout::error::
 use super::{Answer, Asked, answer, failing};
 use crate::support::{empty, get};
 
-const CANARY: &str = "c4n4ry<script>";
+pub(super) const CANARY: &str = "c4n4ry<script>";
 
 /// An error that says it everywhere.
 #[derive(Debug)]
-struct Telling(#[expect(dead_code, reason = "for its Debug")] &'static str, Option<BoxError>);
+pub(super) struct Telling(#[expect(dead_code, reason = "for its Debug")] pub(super) &'static str, pub(super) Option<BoxError>);
 
 impl fmt::Display for Telling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,12 +29,12 @@ impl Error for Telling {
     }
 }
 
-fn over(source: impl Into<BoxError>) -> BoxError {
+pub(super) fn over(source: impl Into<BoxError>) -> BoxError {
     Telling(CANARY, Some(source.into())).into()
 }
 
 #[track_caller]
-fn assert_silent(name: &str, answer: &Answer) {
+pub(super) fn assert_silent(name: &str, answer: &Answer) {
     for (place, text) in [
         ("body", answer.body.clone()),
         ("headers", format!("{:?}", answer.headers)),

@@ -29,7 +29,7 @@ pub(in super::super) enum Form {
 /// Not those that are no address of this stylesheet's: the names in `@namespace`, the patterns of `@document`, and the values of custom
 /// properties, which may be resolved against the stylesheet that uses them.
 pub(in super::super) fn references(css: &str) -> Vec<Reference> {
-    let mut reader = Reader { css, found: Vec::new(), open: Vec::new(), statement: Statement::Start };
+    let mut reader = Reader { css, found: Vec::new(), open: Vec::new(), counts: [0; 3], statement: Statement::Start };
     for (token, range) in Tokens::of(css) {
         reader.read(token, range);
     }
@@ -40,6 +40,8 @@ struct Reader<'a> {
     css: &'a str,
     found: Vec<Reference>,
     open: Vec<Bracket>,
+    /// How many of `open` are round, square and curly: what closes nothing is not looked for, or many would be looked for through all.
+    counts: [usize; 3],
     statement: Statement,
 }
 
@@ -50,6 +52,33 @@ enum Bracket {
     /// `image-set(`: its strings are URLs.
     Images,
     Other(u8),
+}
+
+/// Which bracket closes which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Round,
+    Square,
+    Curly,
+}
+
+impl Shape {
+    fn of(bracket: u8) -> Self {
+        match bracket {
+            b'{' | b'}' => Self::Curly,
+            b'[' | b']' => Self::Square,
+            _ => Self::Round,
+        }
+    }
+}
+
+impl Bracket {
+    fn shape(self) -> Shape {
+        match self {
+            Self::Address | Self::Images => Shape::Round,
+            Self::Other(bracket) => Shape::of(bracket),
+        }
+    }
 }
 
 /// What was read of a rule or declaration.
@@ -101,10 +130,10 @@ impl Reader<'_> {
         match token {
             Token::Function(name) => {
                 let bracket = self.function(name.clone());
-                self.open.push(bracket);
+                self.open(bracket);
             }
             Token::Open(bracket) => {
-                self.open.push(Bracket::Other(*bracket));
+                self.open(Bracket::Other(*bracket));
                 self.start_if(*bracket == b'{');
             }
             Token::Close(bracket) => {
@@ -125,17 +154,26 @@ impl Reader<'_> {
     /// A bracket that closes none of those that are open is stray; one that closes an outer one ends those within, for what follows is
     /// judged with more caution in fewer brackets.
     fn close(&mut self, bracket: u8) {
-        let opening = match bracket {
-            b'}' => b'{',
-            b']' => b'[',
-            _ => b'(',
-        };
-        let matches = |open: &Bracket| match open {
-            Bracket::Address | Bracket::Images => opening == b'(',
-            Bracket::Other(open) => *open == opening,
-        };
-        if let Some(at) = self.open.iter().rposition(matches) {
-            self.open.truncate(at);
+        let shape = Shape::of(bracket);
+        if self.counts.get(shape as usize).is_none_or(|count| *count == 0) {
+            return;
+        }
+        while let Some(open) = self.open.pop() {
+            self.count(open.shape(), |count| count.saturating_sub(1));
+            if open.shape() == shape {
+                return;
+            }
+        }
+    }
+
+    fn open(&mut self, bracket: Bracket) {
+        self.count(bracket.shape(), |count| count + 1);
+        self.open.push(bracket);
+    }
+
+    fn count(&mut self, shape: Shape, change: impl FnOnce(usize) -> usize) {
+        if let Some(count) = self.counts.get_mut(shape as usize) {
+            *count = change(*count);
         }
     }
 
@@ -210,6 +248,7 @@ mod tests {
             ("over a line that goes on", "a{b:url(\"x\\\n.png\")}", &["x.png"]),
             ("a string that a newline breaks", "a{b:\"x\n;c:url(y.png)}", &["y.png"]),
             ("malformed", "a{b:url(x y.png);c:url(z.png)}", &["z.png"]),
+            ("malformed, an escape where it must end", r"a{b:url(x \);c:url(y.png);d:url(z.png)}", &["z.png"]),
             ("malformed by a quote", "a{b:url(x'y.png);c:url(z.png)}", &["z.png"]),
             ("never closed", "a{b:url(x.png", &[]),
             ("a string never closed", "@import \"x.css", &[]),
@@ -240,6 +279,13 @@ mod tests {
         ] {
             assert_eq!(urls(css), expected, "{name}");
         }
+    }
+
+    /// With a search for each of the stray ones this would take minutes.
+    #[test]
+    fn many_brackets_that_close_nothing_cost_no_more_than_others() {
+        let css = ["(".repeat(500_000), "]".repeat(500_000), ")".repeat(500_000), "a{b:url(x.png)}".to_owned()].concat();
+        assert_eq!(urls(&css), ["x.png"]);
     }
 
     /// Every URL and string that cssparser's tokenizer knows.
@@ -277,6 +323,13 @@ mod tests {
         out
     }
 
+    /// Whether a malformed URL has a backslash after white space. It escapes what follows it, for the remnants begin with it (§4.3.6,
+    /// §4.3.14); cssparser takes it away before them, so that an escaped parenthesis ends them.
+    fn is_beyond_the_other_reader(css: &str) -> bool {
+        let malformed = Tokens::of(css).filter(|(token, _)| *token == Token::Other).map(|(_, range)| &css[range]);
+        malformed.into_iter().any(|text| text.contains('(') && [" \\", "\n\\", "\x0c\\"].iter().any(|place| text.contains(place)))
+    }
+
     /// The same by our tokenizer.
     fn tokens_of_ours(css: &str) -> Vec<(bool, String)> {
         let tokens = Tokens::of(css).filter_map(|(token, _)| match token {
@@ -301,6 +354,9 @@ mod tests {
         ) {
             let mut css = parts.concat();
             css.push_str("\n*/\n\"'\n)\n'\n)");
+            if is_beyond_the_other_reader(&css) {
+                return Ok(());
+            }
             let ours = tokens_of_ours(&css);
             let theirs = tokens_of_another_reader(&css);
             // Theirs also knows what only the end of the input ends.

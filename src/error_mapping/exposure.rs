@@ -1,0 +1,83 @@
+//! Who may read what went wrong: somebody who sits at the machine itself.
+
+use std::{error::Error, net::IpAddr};
+
+use http::{Extensions, HeaderMap, HeaderName, header};
+
+use super::{
+    chain::{chain, scrub},
+    guard::guard,
+};
+use crate::Value;
+
+/// Finds the address of the peer.
+pub(super) type PeerOf = dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync;
+
+/// What every proxy adds, and a browser on the machine does not. Behind one all the world is a loopback peer.
+const FORWARDED: [HeaderName; 5] = [
+    header::FORWARDED,
+    header::VIA,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-real-ip"),
+];
+
+/// Whether the request came from the machine itself and by no proxy.
+pub(super) fn is_local(peer_of: &PeerOf, headers: &HeaderMap, extensions: &Extensions) -> bool {
+    let peer = guard(|| peer_of(extensions)).ok().flatten();
+    peer.is_some_and(|peer| peer.to_canonical().is_loopback()) && !FORWARDED.iter().any(|name| headers.contains_key(name))
+}
+
+/// How many errors of a chain are shown.
+const SHOWN: usize = 16;
+
+/// The name of the member that shows them.
+pub(super) const CAUSES: &str = "causes";
+
+/// The texts of the chain, outermost first, as the log has them.
+pub(super) fn causes(error: &(dyn Error + 'static)) -> Value {
+    chain(error).take(SHOWN).map(|error| Value::from(scrub(&error.to_string()))).collect::<Vec<_>>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn only_a_peer_that_is_known_to_be_here() {
+        for (name, peer, header, expected) in [
+            ("IPv4", Some("127.0.0.1"), None, true),
+            ("all of 127/8", Some("127.8.9.10"), None, true),
+            ("IPv6", Some("::1"), None, true),
+            ("IPv4 in IPv6", Some("::ffff:127.0.0.1"), None, true),
+            ("the same network", Some("192.168.0.2"), None, false),
+            ("any address", Some("0.0.0.0"), None, false),
+            ("not known", None, None, false),
+            ("by a proxy", Some("127.0.0.1"), Some("x-forwarded-for"), false),
+            ("by a proxy of the standard", Some("127.0.0.1"), Some("forwarded"), false),
+            ("by a gateway", Some("::1"), Some("via"), false),
+            ("by another", Some("::1"), Some("x-real-ip"), false),
+        ] {
+            let mut extensions = Extensions::new();
+            if let Some(peer) = peer {
+                extensions.insert(peer.parse::<IpAddr>().unwrap());
+            }
+            let headers: HeaderMap =
+                header.map(|name| (HeaderName::from_static(name), HeaderValue::from_static("x"))).into_iter().collect();
+            assert_eq!(is_local(&|extensions| extensions.get().copied(), &headers, &extensions), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_peer_that_cannot_be_told_is_not_here() {
+        assert!(!is_local(&|_| panic!("no connection"), &HeaderMap::new(), &Extensions::new()));
+    }
+
+    #[test]
+    fn every_error_of_a_chain_without_its_secrets() {
+        let error = std::io::Error::other("https://user:secret@host/?key=secret");
+        let Value::Array(causes) = causes(&error) else { panic!("a list") };
+        assert!(!causes.is_empty() && !format!("{causes:?}").contains("secret"), "{causes:?}");
+    }
+}
