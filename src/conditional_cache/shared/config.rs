@@ -12,6 +12,7 @@ use super::{
     counters::Counters,
     key::{CacheKey, KeyPolicy},
     profile::Rules,
+    tee::{Limits, Room},
 };
 use crate::core::SharedClock;
 
@@ -33,6 +34,14 @@ pub(super) struct Settings {
     pub(super) clock: SharedClock,
     pub(super) largest: u64,
     pub(super) patience: Duration,
+    pub(super) room: Room,
+}
+
+impl Settings {
+    /// For a body of which so many bytes are expected.
+    pub(super) fn limits(&self, expected: Option<u64>) -> Limits {
+        Limits { max: self.largest, expected, room: self.room.clone() }
+    }
 }
 
 /// Whether callers share what is stored.

@@ -85,6 +85,9 @@
 //! its target's, has none and passes. Whatever else an answer depends upon has to be in its `Vary`. At most 16 responses are kept for a key,
 //! and a client cannot make the inner service work by `no-cache`, unless [`RequestDirectives::Honoured`].
 //!
+//! Memory is bounded three times: a response by [`largest`](SharedCacheLayer::largest), what is on its way to clients by
+//! [`room`](SharedCacheLayer::room), what is stored by the [`MemoryStore`].
+//!
 //! A GET with content is never answered from the store, and its answer never stored: the content is no part of the key.
 //!
 //! # Ordering

@@ -21,7 +21,7 @@ use super::{
     request::Inquiry,
     storability::{Asked, NotStored},
     store::{Purge, Store, StoredBody, StoredHead, Tags, Variant},
-    tee::{Fill, Filled, Limits},
+    tee::{Fill, Filled},
     terms::{Standing, Terms},
     validation,
 };
@@ -159,7 +159,7 @@ impl<St: Store> Forwarded<St> {
         let (parts, body) = response.into_parts();
         let Freshened { head, stays } = freshen(stored.head(), self.exchange(), &parts.headers, &self.shared.settings.rules);
         let beginning = stored.body().pieces().map(|(_, piece)| piece.clone());
-        let limits = Limits { max: self.shared.settings.largest, expected: Some(whole) };
+        let limits = self.shared.settings.limits(Some(whole));
         let (fill, reader) = Fill::start_after(beginning, body, limits);
         let inquiry = &self.inquiry;
         let mut response = from_coming(&head, inquiry, &self.request, SharedCacheBody::shared(reader), self.received);
@@ -270,7 +270,7 @@ impl<St: Store> Forwarded<St> {
             keep.finish(head, StoredBody::whole([]));
             SharedCacheBody::inner(body)
         } else {
-            let limits = Limits { max: self.shared.settings.largest, expected: announced(&parts.headers) };
+            let limits = self.shared.settings.limits(announced(&parts.headers));
             let (fill, reader) = Fill::start(body, limits);
             let flights = self.shared.flights.of::<Coming<B>>();
             if shareable {

@@ -17,7 +17,7 @@ use super::{
     profile::{Heuristics, Rules},
     storability::Asked,
     store::{Purge, Store, StoredHead, Variant},
-    tee::{Fill, Filled, Limits},
+    tee::{Fill, Filled},
     terms::Standing,
     vary::Vary,
 };
@@ -131,7 +131,7 @@ impl<St: Store> Write<St> {
         let tags = tags(headers, response.extensions(), key);
         let (shared, key) = (Arc::clone(&self.shared), key.clone());
         response.map(|body| {
-            let (fill, reader) = Fill::start(body, Limits { max: shared.settings.largest, expected });
+            let (fill, reader) = Fill::start(body, shared.settings.limits(expected));
             fill.on_done(move |filled| {
                 if let Filled::Whole(content) = filled {
                     shared.put(key, Variant::new(head, content).with_tags(tags).with_epoch(epoch));
