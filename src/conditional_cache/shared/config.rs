@@ -3,6 +3,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use super::{
@@ -31,6 +32,7 @@ pub(super) struct Settings {
     pub(super) status: CacheStatus,
     pub(super) clock: SharedClock,
     pub(super) largest: u64,
+    pub(super) patience: Duration,
 }
 
 /// Whether callers share what is stored.
@@ -40,8 +42,9 @@ pub enum Partition {
     /// All share; what belongs to one caller is not stored.
     #[default]
     Shared,
-    /// Each [`Principal`](crate::Principal), told by issuer and subject, has a store of its own, in which `private` responses are kept as well.
-    /// Callers without one share, as above.
+    /// Each [`Principal`](crate::Principal), told by issuer, subject and scopes, has a store of its own, in which `private` responses are kept
+    /// as well. Callers without one share, as above. An answer that depends on more of the caller, on another claim or on which client acts
+    /// for it, has to say so by `Vary: Authorization`, or `no-store`.
     ByPrincipal,
 }
 

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::HeaderName;
 use tower_layer::Layer;
@@ -40,6 +40,7 @@ impl<St: Clone> SharedCacheLayer<St> {
             status: CacheStatus::default(),
             clock: SharedClock::default(),
             largest: 4 * 1024 * 1024,
+            patience: Duration::from_secs(10),
         };
         Self::made_of(store, settings)
     }
@@ -82,6 +83,12 @@ impl<St: Clone> SharedCacheLayer<St> {
     /// Sets how many bytes of content a response may have to be stored; 4 MiB if not set. A larger one is passed through.
     pub fn largest(self, bytes: u64) -> Self {
         self.with(|settings| settings.largest = bytes)
+    }
+
+    /// Sets how long a request waits for another that has asked for the same, and of whose answer nothing has come; 10 seconds if not set. Then
+    /// one of those who wait asks too, and when that has taken as long again, each asks for itself.
+    pub fn patience(self, limit: Duration) -> Self {
+        self.with(|settings| settings.patience = limit)
     }
 
     /// Sets the clock that ages are told by; the system's if none is given.
