@@ -69,13 +69,43 @@ fn host_of(target: &Uri, headers: &HeaderMap, version: Version) -> Result<Host, 
 }
 
 fn is_host(line: &HeaderValue) -> bool {
+    if is_plain(line.as_bytes()) {
+        return true;
+    }
     let authority = line.to_str().ok().and_then(|line| line.parse::<Authority>().ok());
     authority.is_some_and(|authority| !authority.host().is_empty() && !authority.as_str().contains('@'))
 }
 
+/// A name or an IPv4 address, and perhaps a port, as nearly every one is; told without the copy that parsing it takes.
+fn is_plain(host: &[u8]) -> bool {
+    let colon = host.iter().position(|byte| *byte == b':').unwrap_or(host.len());
+    let Some((name, port)) = host.split_at_checked(colon) else { return false };
+    (1..=255).contains(&name.len())
+        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+        && port.strip_prefix(b":").is_none_or(|digits| (1..=5).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit))
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_plain_is_an_authority(host in "[a-zA-Z0-9.-]{1,255}(:[0-9]{1,5})?") {
+            prop_assert!(is_plain(host.as_bytes()));
+            let authority: Authority = host.parse().unwrap();
+            prop_assert!(!authority.host().is_empty());
+        }
+
+        #[test]
+        fn nothing_is_plain_that_is_no_authority(host in "[a-z0-9.:@/\\[\\]_ -]{0,12}") {
+            let parsed = host.parse::<Authority>();
+            let is_one = parsed.is_ok_and(|authority| !authority.host().is_empty() && !authority.as_str().contains('@'));
+            prop_assert!(!is_plain(host.as_bytes()) || is_one);
+        }
+    }
 
     fn admitted(method: &str, target: &str, version: Version, hosts: &[&str]) -> Result<String, u16> {
         let mut request = Request::builder().method(method).uri(target).version(version).body(()).unwrap();

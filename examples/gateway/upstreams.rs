@@ -1,13 +1,16 @@
 //! The way to the upstream: requests through retries, WebSockets past them, both through one circuit breaker.
 
-use std::task::{Context, Poll, ready};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 use donjon::error_mapping::{CircuitBreaker, CircuitBreakerLayer, GatewayRetryPolicy, ReplayBody};
 use futures_util::future::Either;
 use http::Request;
 use http_body::Body;
-use tower::{BoxError, Layer as _, Service, ServiceBuilder, retry::Retry};
+use tower::{BoxError, Layer as _, Service, ServiceBuilder, ServiceExt as _, retry::Retry, util::Oneshot};
 
 use crate::{message, proxy::Proxy};
 
@@ -18,17 +21,26 @@ const REPLAY: usize = 64 * 1024;
 const WINDOW: u32 = 64;
 
 /// The service. Clones share the connections, the budget of retries and the circuit.
+///
+/// What is asked is cloned when it is asked. The server clones this for every request, and most are answered by the cache.
 #[derive(Clone)]
 pub(crate) struct Upstreams {
-    websockets: CircuitBreaker<Proxy>,
-    requests: Retry<GatewayRetryPolicy, CircuitBreaker<Proxy>>,
+    ways: Arc<Ways>,
 }
+
+struct Ways {
+    websockets: WebSockets,
+    requests: Requests,
+}
+
+type WebSockets = CircuitBreaker<Proxy>;
+type Requests = Retry<GatewayRetryPolicy, CircuitBreaker<Proxy>>;
 
 impl Upstreams {
     pub(crate) fn new(proxy: Proxy) -> Self {
         let websockets = CircuitBreakerLayer::new().open_after(WINDOW / 4 * 3, WINDOW).layer(proxy);
         let requests = ServiceBuilder::new().retry(GatewayRetryPolicy::new()).service(websockets.clone());
-        Self { websockets, requests }
+        Self { ways: Arc::new(Ways { websockets, requests }) }
     }
 }
 
@@ -38,22 +50,18 @@ where
 {
     type Response = <CircuitBreaker<Proxy> as Service<Request<B>>>::Response;
     type Error = BoxError;
-    type Future = Either<
-        <CircuitBreaker<Proxy> as Service<Request<B>>>::Future,
-        <Retry<GatewayRetryPolicy, CircuitBreaker<Proxy>> as Service<Request<ReplayBody<B>>>>::Future,
-    >;
+    type Future = Either<Oneshot<WebSockets, Request<B>>, Oneshot<Requests, Request<ReplayBody<B>>>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        ready!(Service::<Request<B>>::poll_ready(&mut self.websockets, cx))?;
-        Service::<Request<ReplayBody<B>>>::poll_ready(&mut self.requests, cx)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         // A connection that is to become a WebSocket cannot be handed out twice.
         if message::asks_for_websocket(&request) {
-            Either::Left(self.websockets.call(request))
+            Either::Left(self.ways.websockets.clone().oneshot(request))
         } else {
-            Either::Right(self.requests.call(request.map(|body| ReplayBody::new(body, REPLAY))))
+            Either::Right(self.ways.requests.clone().oneshot(request.map(|body| ReplayBody::new(body, REPLAY))))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Responses made of what is stored, [RFC 9111 §4](https://www.rfc-editor.org/rfc/rfc9111#section-4).
 
-use std::{io::Write as _, ops::Range, time::SystemTime};
+use std::{ops::Range, time::SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -15,6 +15,7 @@ use super::{
         validators::Current,
     },
     body::SharedCacheBody,
+    line::{Line, number},
     request::Inquiry,
     store::{StoredBody, StoredHead, Variant},
     validation,
@@ -217,12 +218,8 @@ fn chunks(body: &StoredBody, segment: Segment) -> Vec<Bytes> {
 }
 
 /// A number in one allocation of its size.
-fn decimal(number: u32) -> HeaderValue {
-    let mut digits = [0; 10];
-    let mut rest = &mut digits[..];
-    // Ten digits are enough for any of them.
-    let _ = write!(rest, "{number}");
-    let left = rest.len();
-    let used = digits.len() - left;
-    HeaderValue::from_bytes(digits.get(..used).unwrap_or_default()).unwrap_or(HeaderValue::from_static("0"))
+fn decimal(seconds: u32) -> HeaderValue {
+    let mut line = Line::new();
+    let written = number(&mut line, seconds.into()).ok();
+    written.and_then(|()| line.value()).unwrap_or(HeaderValue::from_static("0"))
 }

@@ -4,7 +4,11 @@ use std::fmt;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::{reuse::Reason, storability::NotStored};
+use super::{
+    line::{Line, number},
+    reuse::Reason,
+    storability::NotStored,
+};
 use crate::core::trace::event;
 
 const NAME: HeaderName = HeaderName::from_static("cache-status");
@@ -104,7 +108,7 @@ pub(super) fn write(headers: &mut HeaderMap, setting: CacheStatus, handling: Han
         (CacheStatus::Off, _) => return,
         (CacheStatus::On, Handling::Hit { .. }) => HeaderValue::from_static("donjon; hit"),
         // Tokens and numbers are always a field value.
-        _ => HeaderValue::try_from(Member(setting, handling).to_string()).unwrap_or(HeaderValue::from_static("donjon")),
+        _ => Member(setting, handling).value().unwrap_or(HeaderValue::from_static("donjon")),
     };
     headers.append(NAME, value);
 }
@@ -112,15 +116,24 @@ pub(super) fn write(headers: &mut HeaderMap, setting: CacheStatus, handling: Han
 /// What the cache did, as a member of the list.
 struct Member(CacheStatus, Handling);
 
-impl fmt::Display for Member {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Member {
+    fn value(&self) -> Option<HeaderValue> {
+        let mut line = Line::new();
+        match self.write(&mut line) {
+            Ok(()) => line.value(),
+            Err(fmt::Error) => HeaderValue::try_from(self.to_string()).ok(),
+        }
+    }
+
+    fn write(&self, f: &mut impl fmt::Write) -> fmt::Result {
         let detailed = self.0 == CacheStatus::Detailed;
         f.write_str("donjon")?;
         match self.1 {
             Handling::Hit { ttl, detail } => {
                 f.write_str("; hit")?;
                 if detailed {
-                    write!(f, "; ttl={ttl}")?;
+                    f.write_str("; ttl=")?;
+                    number(f, ttl)?;
                 }
                 match detail.filter(|_| detailed) {
                     Some(detail) => write!(f, "; detail={detail}"),
@@ -142,6 +155,12 @@ impl fmt::Display for Member {
             }
             Handling::Nothing => f.write_str("; detail=only-if-cached"),
         }
+    }
+}
+
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f)
     }
 }
 

@@ -287,8 +287,9 @@ pub(super) fn hit<St, B: Body>(
     if manner != Manner::Fresh {
         shared.counters.stale_hits.add();
     }
-    let mut response = from_stored(variant, inquiry, request, terms.age(now), now);
-    let handling = Handling::Hit { ttl: terms.ttl(now), detail: manner.detail() };
+    let age = terms.age(now);
+    let mut response = from_stored(variant, inquiry, request, age, now);
+    let handling = Handling::Hit { ttl: terms.ttl_at(age), detail: manner.detail() };
     cache_status::write(response.headers_mut(), shared.settings.status, handling);
     response
 }

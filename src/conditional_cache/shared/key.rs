@@ -188,7 +188,8 @@ impl KeyPolicy {
         parts.write(&mut |bytes| length += bytes.len());
         // All at once, so that a look-up costs one allocation.
         let mut key: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
-        let mut rest = Arc::get_mut(&mut key)?;
+        let bytes = Arc::get_mut(&mut key)?;
+        let mut rest = &mut *bytes;
         parts.write(&mut |bytes| {
             if let Some((here, after)) = std::mem::take(&mut rest).split_at_mut_checked(bytes.len()) {
                 here.copy_from_slice(bytes);
@@ -196,7 +197,7 @@ impl KeyPolicy {
             }
         });
         let authority = LENGTH + parts.scheme.len() + LENGTH;
-        Arc::get_mut(&mut key)?.get_mut(authority..authority + parts.authority.len())?.make_ascii_lowercase();
+        bytes.get_mut(authority..authority + parts.authority.len())?.make_ascii_lowercase();
         Some(CacheKey(key))
     }
 }
@@ -220,12 +221,9 @@ impl Parts<'_> {
         for text in [self.scheme, self.authority, self.path] {
             part(out, text.as_bytes());
         }
-        // Told by what joins the parameters: `?` stands before the first, so an empty query is not the same as none.
-        let parameters = || kept(self.query, &self.policy.query);
-        length(out, parameters().map(|parameter| 1 + parameter.len()).sum());
-        for (number, parameter) in parameters().enumerate() {
-            out(if number == 0 { b"?" } else { b"&" });
-            out(parameter.as_bytes());
+        match self.query {
+            Some(query) => self.write_query(query, out),
+            None => length(out, 0),
         }
         if self.caller.is_none() && self.policy.fields.is_empty() {
             return;
@@ -249,6 +247,16 @@ impl Parts<'_> {
             lines.iter().for_each(|line| part(out, line.as_bytes()));
         }
     }
+
+    /// Told by what joins the parameters: `?` stands before the first, so an empty query is not the same as none.
+    fn write_query(&self, query: &str, out: &mut impl FnMut(&[u8])) {
+        let parameters = || kept(query, &self.policy.query);
+        length(out, parameters().map(|parameter| 1 + parameter.len()).sum());
+        for (number, parameter) in parameters().enumerate() {
+            out(if number == 0 { b"?" } else { b"&" });
+            out(parameter.as_bytes());
+        }
+    }
 }
 
 fn part(out: &mut impl FnMut(&[u8]), bytes: &[u8]) {
@@ -266,7 +274,7 @@ fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap, scheme: &Scheme) -> Optio
     let mut hosts = headers.get_all(header::HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
         (None, _) => None,
-        (Some(host), None) => Some(without_port(host.to_str().ok()?.trim(), scheme)),
+        (Some(host), None) => Some(without_port(host.to_str().ok()?.trim_ascii(), scheme)),
         (Some(_), Some(_)) => return None,
     };
     let own = uri.authority().map(|authority| without_port(authority.as_str(), scheme));

@@ -122,6 +122,7 @@ mod invalidation;
 mod keep;
 mod key;
 mod layer;
+mod line;
 mod look_up;
 mod partial;
 mod profile;

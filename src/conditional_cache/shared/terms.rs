@@ -51,7 +51,12 @@ impl Terms {
 
     /// How many seconds it stays fresh; negative, for how many it has been stale.
     pub(super) fn ttl(&self, now: SystemTime) -> i64 {
-        i64::from(self.lifetime) - i64::from(self.age(now))
+        self.ttl_at(self.age(now))
+    }
+
+    /// The same of a response whose age is known.
+    pub(super) fn ttl_at(&self, age: u32) -> i64 {
+        i64::from(self.lifetime) - i64::from(age)
     }
 
     pub(super) fn standing(&self, now: SystemTime) -> Standing {

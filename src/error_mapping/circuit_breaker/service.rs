@@ -41,7 +41,10 @@ where
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         let polled = self.inner.poll_ready(cx);
-        if let (Poll::Ready(Err(error)), Admission::Pass(mut ticket)) = (&polled, self.circuit.admit()) {
+        // To be ready is no request yet: it takes no place among the probes.
+        if let Poll::Ready(Err(error)) = &polled
+            && let Admission::Pass(mut ticket) = self.circuit.admit()
+        {
             ticket.report(outcome_of(error));
         }
         polled
