@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | [`TokenAuthLayer`](token_auth::TokenAuthLayer) | `token-auth` | who is calling? |
 //! | [`ConditionalCacheLayer`](conditional_cache::ConditionalCacheLayer) | `conditional-cache` | what can be reused? |
+//! | [`SharedCacheLayer`](conditional_cache::shared::SharedCacheLayer) | `conditional-cache-shared` | what need not be made again? |
 //! | [`ErrorMappingLayer`](error_mapping::ErrorMappingLayer) | `error-mapping` | what went wrong, and may the client try again? |
 //! | [`WsUpgradeLayer`](ws_upgrade::WsUpgradeLayer) | `ws-upgrade` | which connections stay open? |
 //! | [`LazyImagesLayer`](lazy_images::LazyImagesLayer) | `lazy-images` | what need not be sent yet? |

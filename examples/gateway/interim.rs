@@ -2,7 +2,8 @@
 //!
 //! So they are written beneath it, between two of its own writes. Where that is safe follows from two things. Hyper flushes a stream only
 //! when all that it had to write is written; so the first write after a flush begins a response. And it calls the service for one request
-//! at a time; so what is told meanwhile belongs before the next response. What cannot be placed is dropped.
+//! at a time; so what is told meanwhile belongs before the next response. What cannot be placed is dropped, and so is what comes for a request
+//! that has its answer: the cache goes on asking for what it has just sent.
 
 use std::{
     fmt::Write as _,
@@ -26,24 +27,39 @@ const LIMIT: usize = 16 * 1024;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Interim {
     shared: Arc<Shared>,
+    turn: u64,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     told: AtomicBool,
-    text: Mutex<String>,
+    waiting: Mutex<Waiting>,
     connection: AtomicWaker,
 }
 
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Whose turn it is: another's with every request, and nobody's once that has its answer.
+    turn: u64,
+    text: String,
+}
+
 impl Interim {
-    /// A new request has come; nothing has been told of it.
-    pub(crate) fn begin(&self) {
-        if self.shared.told.load(Ordering::Acquire) {
-            self.take();
-        }
+    /// A new request has come, of which nothing has been told. What is returned tells of it alone.
+    pub(crate) fn begin(&self) -> Self {
+        let mut waiting = self.waiting();
+        waiting.turn += 1;
+        waiting.text.clear();
+        self.shared.told.store(false, Ordering::Release);
+        Self { shared: Arc::clone(&self.shared), turn: waiting.turn }
     }
 
-    /// Sends an interim response of the request that is being answered.
+    /// The latest request has its answer: nothing more is told of it.
+    pub(crate) fn end(&self) {
+        self.waiting().turn += 1;
+    }
+
+    /// Sends an interim response of the request, if it is still being answered.
     pub(crate) fn tell(&self, status: StatusCode, headers: &HeaderMap) {
         let mut response = format!("HTTP/1.1 {} {}\r\n", status.as_str(), status.canonical_reason().unwrap_or_default());
         for (name, value) in headers {
@@ -53,23 +69,23 @@ impl Interim {
             }
         }
         response.push_str("\r\n");
-        let mut text = self.text();
-        if text.len() + response.len() <= LIMIT {
-            text.push_str(&response);
+        let mut waiting = self.waiting();
+        if waiting.turn == self.turn && waiting.text.len() + response.len() <= LIMIT {
+            waiting.text.push_str(&response);
             self.shared.told.store(true, Ordering::Release);
         }
-        drop(text);
+        drop(waiting);
         self.shared.connection.wake();
     }
 
     fn take(&self) -> Vec<u8> {
-        let mut text = self.text();
+        let mut waiting = self.waiting();
         self.shared.told.store(false, Ordering::Release);
-        std::mem::take(&mut *text).into_bytes()
+        std::mem::take(&mut waiting.text).into_bytes()
     }
 
-    fn text(&self) -> MutexGuard<'_, String> {
-        self.shared.text.lock().unwrap_or_else(PoisonError::into_inner)
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -240,6 +256,23 @@ mod tests {
         bench.flush();
         bench.write("<two>");
         assert_eq!(bench.written(), "<two>");
+    }
+
+    #[test]
+    fn nothing_is_told_of_a_request_that_has_its_answer() {
+        let mut bench = Bench::new();
+        let first = bench.interim.begin();
+        first.tell(StatusCode::PROCESSING, &HeaderMap::new());
+        bench.interim.end();
+        first.tell(StatusCode::EARLY_HINTS, &HeaderMap::new());
+        bench.write("<one>");
+        bench.flush();
+        first.tell(StatusCode::EARLY_HINTS, &HeaderMap::new());
+        bench.flush();
+        bench.interim.begin();
+        first.tell(StatusCode::EARLY_HINTS, &HeaderMap::new());
+        bench.write("<two>");
+        assert_eq!(bench.written(), "HTTP/1.1 102 Processing\r\n\r\n<one><two>");
     }
 
     #[test]

@@ -78,13 +78,15 @@ impl Doors {
         let heard = Arc::clone(&asked);
         let interim = Interim::default();
         let stream = Telling::new(Stalling::new(TokioIo::new(stream), self.patience), interim.clone());
+        let answered = interim.clone();
+        let app = app.map_response(move |response| {
+            answered.end();
+            response
+        });
         let service = TowerToHyperService::new(app.map_request(move |mut request: Request<Incoming>| {
             heard.notify_one();
             // HTTP/1.0 knows no interim responses (RFC 9110 §15.2), and in HTTP/2 hyper does not let us send them.
-            let interim = (request.version() == Version::HTTP_11).then(|| interim.clone());
-            if let Some(interim) = &interim {
-                interim.begin();
-            }
+            let interim = (request.version() == Version::HTTP_11).then(|| interim.begin());
             request.extensions_mut().insert(Connection { peer, interim });
             request
         }));

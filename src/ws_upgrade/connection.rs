@@ -10,7 +10,7 @@ use super::{
     config::Config,
     ending::Ending,
     error::{WsError, WsErrorKind},
-    message::Message,
+    message::{Message, Parcel},
     schedule::Vitals,
     transport::Stream,
     wakers::Wakers,
@@ -45,9 +45,15 @@ pub(super) enum Told {
 }
 
 /// Queues a message: the one place where it becomes the codec's.
-pub(super) fn put(stream: &mut Stream, message: Message) -> Result<(), WsError> {
-    let message = message.into_codec(stream.get_mut().deflater());
-    Pin::new(stream).start_send(message).map_err(WsError::from)
+pub(super) fn put(stream: &mut Stream, parcel: Parcel) -> Result<(), WsError> {
+    let message = parcel.into_codec(stream.get_mut().deflater());
+    Pin::new(&mut *stream).start_send(message).map_err(|error| {
+        // The client will not see what the next message would refer to.
+        if let Some(deflater) = stream.get_mut().deflater() {
+            deflater.forget();
+        }
+        error.into()
+    })
 }
 
 impl State {
@@ -96,6 +102,8 @@ impl State {
 
     pub(super) fn end(&mut self, ending: Ending, told: Told) -> Wakers {
         let cause = ending.cause;
+        // Whether the rest leaves in time is the close timeout's to say.
+        self.vitals.stuck = None;
         self.phase = match std::mem::replace(&mut self.phase, Phase::Gone(cause, told)) {
             Phase::Open(stream) => Phase::Ending(stream, ending, told),
             ended => ended,

@@ -121,16 +121,17 @@ impl Opening {
         if let Some(principal) = parts.extensions.get::<Principal>()
             && let Err(kind) = session.identify(principal)
         {
-            return refuse(kind, &answer);
+            return refuse(kind, &answer, &session);
         }
-        let Ok(runtime) = Handle::try_current() else { return refuse(WsRejectionKind::NoUpgrade, &answer) };
+        let Ok(runtime) = Handle::try_current() else { return refuse(WsRejectionKind::NoUpgrade, &answer, &session) };
         parts.status = complete(&mut parts.headers, answer, session.subprotocol.clone(), extensions);
         runtime.spawn(in_current_span(session.run(handler)));
         Response::from_parts(parts, LayerBody::empty())
     }
 }
 
-fn refuse<B>(kind: WsRejectionKind, answer: &Answer) -> Response<LayerBody<B>> {
+fn refuse<B>(kind: WsRejectionKind, answer: &Answer, session: &Session) -> Response<LayerBody<B>> {
+    session.config.counters.refused();
     let version = if *answer == Answer::Connected { Version::HTTP_2 } else { Version::HTTP_11 };
     let rejection = kind.over(version);
     rejection.report();

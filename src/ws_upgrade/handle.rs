@@ -1,11 +1,11 @@
-use std::{fmt, future::poll_fn};
+use std::fmt;
 
 use super::{
     close::{CloseCode, IntoCloseFrame},
     ending::Ending,
     error::{WsError, WsErrorKind},
     link::{Offered, SlowConsumer},
-    message::{Message, check_size},
+    message::{Message, Parcel, check_size},
     wire::Wire,
 };
 use crate::core::Principal;
@@ -40,10 +40,13 @@ impl WsHandle {
     /// # Errors
     /// When the socket has ended, or ends by this; or when the message is too large, and the socket stays open.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), WsError> {
-        let message = message.into();
+        self.deliver(&message.into().into()).await
+    }
+
+    pub(super) async fn deliver(&self, parcel: &Parcel) -> Result<(), WsError> {
         loop {
-            match self.try_send(message.clone()) {
-                Err(error) if error.kind() == WsErrorKind::Full => poll_fn(|cx| self.0.link().poll_room(cx)).await,
+            match self.try_deliver(parcel.clone()) {
+                Err(error) if error.kind() == WsErrorKind::Full => self.0.link().room().await,
                 sent => return sent,
             }
         }
@@ -54,7 +57,11 @@ impl WsHandle {
     /// # Errors
     /// As of [`send`](Self::send), and [`Full`](WsErrorKind::Full).
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), WsError> {
-        match self.offer(message.into())? {
+        self.try_deliver(message.into().into())
+    }
+
+    fn try_deliver(&self, parcel: Parcel) -> Result<(), WsError> {
+        match self.offer(parcel)? {
             Offered::Queued { .. } => Ok(()),
             Offered::Full if self.0.link().policy() == SlowConsumer::Disconnect => Err(WsError::new(WsErrorKind::Slow)),
             Offered::Full => Err(WsError::new(WsErrorKind::Full)),
@@ -63,13 +70,13 @@ impl WsHandle {
     }
 
     /// Queues a message and does what the policy wants if it cannot.
-    pub(super) fn offer(&self, message: Message) -> Result<Offered, WsError> {
-        check_size(&message, &self.0.config().limits)?;
-        if let Message::Close(frame) = message {
+    pub(super) fn offer(&self, parcel: Parcel) -> Result<Offered, WsError> {
+        check_size(&parcel.message, &self.0.config().limits)?;
+        if let Message::Close(frame) = parcel.message {
             self.close(frame.unwrap_or(CloseCode::NORMAL.into()));
             return Ok(Offered::Queued { dropped: 0 });
         }
-        let offered = self.0.link().offer(message);
+        let offered = self.0.link().offer(parcel);
         match offered {
             Offered::Queued { dropped } if dropped > 0 => self.0.config().counters.messages_dropped(dropped as u64),
             Offered::Full if self.0.link().policy() == SlowConsumer::Disconnect => self.0.end(Ending::slow()),
@@ -96,7 +103,7 @@ impl WsHandle {
 
     /// Completes when the socket has ended, whoever ended it, and says why; [`Closed`](WsErrorKind::Closed) is the regular end.
     pub async fn closed(&self) -> WsErrorKind {
-        poll_fn(|cx| self.0.link().poll_ended(cx)).await;
+        self.0.link().ended().await;
         self.0.cause()
     }
 
@@ -121,10 +128,11 @@ impl WsHandle {
     /// Completes when the principal expires soon, [`Timeouts::expiry_notice`](super::Timeouts::expiry_notice) before it does, or the
     /// socket has ended. The moment to ask the client for a new token, and to [`renew`](Self::renew).
     pub async fn expiring(&self) {
-        poll_fn(|cx| self.0.link().poll_expiring(cx)).await;
+        self.0.link().expiring().await;
     }
 
-    /// Follows a newer principal of the same issuer and subject: the socket lives as long as this one does.
+    /// Follows a newer principal of the same issuer and subject: the socket lives as long as this one does. One without a subject is
+    /// nobody's newer one; where nobody was known, anybody may come. [`Admission`](super::Admission) does not count them anew.
     ///
     /// The handler has verified it, from a token that the client sent in a message.
     ///

@@ -54,13 +54,14 @@ impl Limits {
         self
     }
 
-    /// How much is read at a time; 4 KiB by default, held by every connection. Larger is faster for large messages.
+    /// How much is read at a time; 4 KiB by default, and held only while something comes. Larger is faster for many
+    /// messages at once; what is known to be large is read in larger pieces in any case.
     pub fn read_buffer_size(mut self, bytes: usize) -> Self {
         self.read_buffer_size = bytes;
         self
     }
 
-    /// How much may wait for a slow peer beside one message: small messages and the answers to its pings; 128 KiB by default,
+    /// How much may wait for a slow peer beside one message of the handler and one of the queue: small messages and the answers to its pings; 128 KiB by default,
     /// reserved only when needed.
     pub fn write_buffer_size(mut self, bytes: usize) -> Self {
         self.write_buffer_size = bytes;
@@ -92,7 +93,7 @@ impl Limits {
         self
     }
 
-    /// How many bytes of messages a peer may send; unlimited by default. The burst must hold the largest message. One more is
+    /// How many bytes of messages a peer may send, as they come, that is before they are inflated; unlimited by default. The burst must hold the largest message. One more is
     /// answered 1008.
     pub fn byte_rate(mut self, rate: Rate) -> Self {
         self.rates.bytes = Some(rate);
@@ -131,17 +132,14 @@ impl Limits {
         const FRAME_HEAD: usize = 14;
         /// What the codec holds to read into. It is left with fragments and control frames.
         const CODEC: usize = 256;
+        let one = self.max_message_size.saturating_add(self.max_message_size / 8).saturating_add(FRAME_HEAD);
         WebSocketConfig::default()
             .read_buffer_size(CODEC)
             .write_buffer_size(GATHER)
-            // One whole message must fit, or it could never be sent, even one that grows by an eighth when it is compressed; the
-            // codec wants the sum larger than what is gathered.
-            .max_write_buffer_size(
-                self.max_message_size
-                    .saturating_add(self.max_message_size / 8)
-                    .saturating_add(self.write_buffer_size)
-                    .saturating_add(GATHER + FRAME_HEAD),
-            )
+            // One whole message must fit, or it could never be sent, even one that grows by an eighth when it is compressed; and one of
+            // each of the two who write, since both may have been told that there is room. The codec wants the sum larger than what
+            // is gathered.
+            .max_write_buffer_size(one.saturating_mul(2).saturating_add(self.write_buffer_size).saturating_add(GATHER))
             .max_message_size(Some(self.max_message_size))
             .max_frame_size(Some(self.max_frame()))
     }
@@ -185,6 +183,7 @@ mod tests {
                 Limits::default().max_message_size(bytes).max_frame_size(bytes).read_buffer_size(1).write_buffer_size(bytes);
             let config = limits.config();
             assert!(config.max_write_buffer_size > config.write_buffer_size, "{bytes}");
+            assert!(config.max_write_buffer_size >= bytes.saturating_mul(2), "{bytes}: one of each who writes");
             assert_eq!(limits.zero(), None);
         }
         assert_eq!(Limits::default().max_frame_size(0).zero(), Some("max_frame_size"));

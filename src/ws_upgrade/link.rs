@@ -2,11 +2,14 @@
 
 use std::{
     collections::VecDeque,
+    pin::pin,
     sync::{Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    task::{Context, Waker},
 };
 
-use super::{error::WsErrorKind, limits::Limits, message::Message};
+use tokio::sync::Notify;
+
+use super::{error::WsErrorKind, limits::Limits, message::Parcel};
 use crate::core::Principal;
 
 /// What happens when a socket is sent more, by a [`WsHandle`](super::WsHandle) or a room, than its peer takes.
@@ -39,16 +42,17 @@ pub(super) struct Link {
     max_messages: usize,
     max_bytes: usize,
     state: Mutex<State>,
+    /// Tells of room, of an expiry and of the end. Whoever stops waiting is forgotten.
+    changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    queue: VecDeque<Message>,
+    queue: VecDeque<Parcel>,
     bytes: usize,
     dropped: u64,
     ended: bool,
     session: Option<Waker>,
-    waiting: Vec<Waker>,
     principal: Option<Principal>,
     renewed: bool,
     expiring: bool,
@@ -57,7 +61,8 @@ struct State {
 impl Link {
     pub(super) fn new(policy: SlowConsumer, limits: &Limits, principal: Option<Principal>) -> Self {
         let (max_messages, max_bytes) = limits.queue();
-        Self { policy, max_messages, max_bytes, state: Mutex::new(State { principal, ..State::default() }) }
+        let state = Mutex::new(State { principal, ..State::default() });
+        Self { policy, max_messages, max_bytes, state, changed: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -70,12 +75,12 @@ impl Link {
     }
 
     /// Queues a message as the policy wants it; [`Full`](Offered::Full) leaves to the caller what to do.
-    pub(super) fn offer(&self, message: Message) -> Offered {
+    pub(super) fn offer(&self, parcel: Parcel) -> Offered {
         let mut state = self.state();
         if state.ended {
             return Offered::Ended;
         }
-        let bytes = message.as_bytes().len();
+        let bytes = parcel.message.as_bytes().len();
         let before = state.queue.len();
         // Whatever its size, one message finds room when there is no other.
         while !state.queue.is_empty()
@@ -89,32 +94,44 @@ impl Link {
         let dropped = before - state.queue.len();
         state.dropped += dropped as u64;
         state.bytes += bytes;
-        state.queue.push_back(message);
+        state.queue.push_back(parcel);
         let session = state.session.take();
         drop(state);
         session.into_iter().for_each(Waker::wake);
         Offered::Queued { dropped }
     }
 
-    /// Waits for a change of what made an offer fail.
-    pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
-        let mut state = self.state();
-        if state.ended || state.queue.len() < self.max_messages && state.bytes < self.max_bytes {
-            return Poll::Ready(());
+    async fn until(&self, come: impl Fn(&State) -> bool) {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            // Before the look, so that nothing is missed in between.
+            changed.as_mut().enable();
+            if come(&self.state()) {
+                return;
+            }
+            changed.await;
         }
-        state.wait(cx);
-        Poll::Pending
+    }
+
+    fn is_full(&self, state: &State) -> bool {
+        state.queue.len() >= self.max_messages || state.bytes >= self.max_bytes
+    }
+
+    /// Waits for a change of what made an offer fail.
+    pub(super) async fn room(&self) {
+        self.until(|state| state.ended || !self.is_full(state)).await;
     }
 
     /// For the session: the next message.
-    pub(super) fn pop(&self) -> Option<Message> {
+    pub(super) fn pop(&self) -> Option<Parcel> {
         let mut state = self.state();
-        let was_full = state.queue.len() >= self.max_messages || state.bytes >= self.max_bytes;
-        let message = state.pop();
-        let waiting = if was_full { std::mem::take(&mut state.waiting) } else { Vec::new() };
+        let was_full = self.is_full(&state);
+        let parcel = state.pop();
         drop(state);
-        waiting.into_iter().for_each(Waker::wake);
-        message
+        if was_full {
+            self.changed.notify_waiters();
+        }
+        parcel
     }
 
     /// For the session: is woken by everything that comes.
@@ -142,7 +159,10 @@ impl Link {
         if state.ended {
             return Err(WsErrorKind::Closed);
         }
-        let same = |known: &Principal| known.subject() == principal.subject() && known.issuer() == principal.issuer();
+        // Two who are not named need not be one.
+        let same = |known: &Principal| {
+            known.subject().is_some() && known.subject() == principal.subject() && known.issuer() == principal.issuer()
+        };
         if !state.principal.as_ref().is_none_or(same) {
             return Err(WsErrorKind::OtherPrincipal);
         }
@@ -156,30 +176,19 @@ impl Link {
 
     /// For the session: the principal expires soon.
     pub(super) fn announce_expiry(&self) {
-        let mut state = self.state();
-        state.expiring = true;
-        let waiting = std::mem::take(&mut state.waiting);
-        drop(state);
-        waiting.into_iter().for_each(Waker::wake);
+        self.state().expiring = true;
+        self.changed.notify_waiters();
     }
 
-    /// Ready when the principal expires soon or the socket has ended.
-    pub(super) fn poll_expiring(&self, cx: &Context<'_>) -> Poll<()> {
-        let mut state = self.state();
-        if state.expiring || state.ended {
-            return Poll::Ready(());
-        }
-        state.wait(cx);
-        Poll::Pending
+    /// Completes when the principal expires soon or the socket has ended.
+    pub(super) async fn expiring(&self) {
+        self.until(|state| state.expiring || state.ended).await;
     }
 
     /// For the session: nothing more is taken; what waits is still there to be sent.
     pub(super) fn end(&self) {
-        let mut state = self.state();
-        state.ended = true;
-        let waiting = std::mem::take(&mut state.waiting);
-        drop(state);
-        waiting.into_iter().for_each(Waker::wake);
+        self.state().ended = true;
+        self.changed.notify_waiters();
     }
 
     /// For the session: what still waits will never be sent.
@@ -195,14 +204,9 @@ impl Link {
         self.state().ended
     }
 
-    /// Ready when the socket has ended.
-    pub(super) fn poll_ended(&self, cx: &Context<'_>) -> Poll<()> {
-        let mut state = self.state();
-        if state.ended {
-            return Poll::Ready(());
-        }
-        state.wait(cx);
-        Poll::Pending
+    /// Completes when the socket has ended.
+    pub(super) async fn ended(&self) {
+        self.until(|state| state.ended).await;
     }
 
     pub(super) fn queued(&self) -> usize {
@@ -215,30 +219,30 @@ impl Link {
 }
 
 impl State {
-    fn pop(&mut self) -> Option<Message> {
-        let message = self.queue.pop_front()?;
-        self.bytes -= message.as_bytes().len();
-        Some(message)
-    }
-
-    fn wait(&mut self, cx: &Context<'_>) {
-        if !self.waiting.iter().any(|known| known.will_wake(cx.waker())) {
-            self.waiting.push(cx.waker().clone());
-        }
+    fn pop(&mut self) -> Option<Parcel> {
+        let parcel = self.queue.pop_front()?;
+        self.bytes -= parcel.message.as_bytes().len();
+        Some(parcel)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::task::Waker;
+    use crate::ws_upgrade::Message;
+    use futures_util::poll;
+    use std::{sync::Arc, task::Wake};
 
     fn link(policy: SlowConsumer) -> Link {
         Link::new(policy, &Limits::default().queue_messages(3).queue_bytes(10), None)
     }
 
+    fn offer(link: &Link, text: impl Into<Message>) -> Offered {
+        link.offer(text.into().into())
+    }
+
     fn texts(link: &Link) -> Vec<String> {
-        std::iter::from_fn(|| link.pop()).map(|message| message.as_text().unwrap().to_owned()).collect()
+        std::iter::from_fn(|| link.pop()).map(|parcel| parcel.message.as_text().unwrap().to_owned()).collect()
     }
 
     #[test]
@@ -246,35 +250,50 @@ mod tests {
         let link = link(SlowConsumer::DropOldest);
         for number in 0..5 {
             let dropped = usize::from(number >= 3);
-            assert_eq!(link.offer(number.to_string().into()), Offered::Queued { dropped });
+            assert_eq!(offer(&link, number.to_string()), Offered::Queued { dropped });
         }
-        assert_eq!(link.offer("123456789".into()), Offered::Queued { dropped: 2 }, "by bytes");
+        assert_eq!(offer(&link, "123456789"), Offered::Queued { dropped: 2 }, "by bytes");
         assert_eq!((link.dropped(), link.queued()), (4, 2));
         assert_eq!(texts(&link), ["4", "123456789"]);
     }
 
-    #[test]
-    fn a_full_queue_says_so_and_room_is_announced() {
+    #[tokio::test]
+    async fn a_full_queue_says_so_and_room_is_announced() {
         let link = link(SlowConsumer::Wait);
         for _ in 0..3 {
-            assert_eq!(link.offer("x".into()), Offered::Queued { dropped: 0 });
+            assert_eq!(offer(&link, "x"), Offered::Queued { dropped: 0 });
         }
-        assert_eq!(link.offer("x".into()), Offered::Full);
-        let cx = Context::from_waker(Waker::noop());
-        assert!(link.poll_room(&cx).is_pending());
-        assert_eq!(link.state().waiting.len(), 1);
+        assert_eq!(offer(&link, "x"), Offered::Full);
+        let mut room = pin!(link.room());
+        assert!(poll!(&mut room).is_pending());
         assert!(link.pop().is_some());
-        assert_eq!(link.state().waiting.len(), 0);
-        assert!(link.poll_room(&cx).is_ready());
+        assert!(poll!(&mut room).is_ready());
         link.end();
-        assert_eq!((link.offer("x".into()), texts(&link).len()), (Offered::Ended, 2));
+        assert_eq!((offer(&link, "x"), texts(&link).len()), (Offered::Ended, 2));
+    }
+
+    #[test]
+    fn who_stops_waiting_is_forgotten() {
+        struct Task;
+        impl Wake for Task {
+            fn wake(self: Arc<Self>) {}
+        }
+        let (link, task) = (link(SlowConsumer::Wait), Arc::new(Task));
+        let waker = Waker::from(Arc::clone(&task));
+        let before = Arc::strong_count(&task);
+        for _ in 0..3 {
+            let mut ended = Box::pin(link.ended());
+            assert!(ended.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            assert_eq!(Arc::strong_count(&task), before + 1);
+        }
+        assert_eq!(Arc::strong_count(&task), before, "or every wait would be kept until the socket ends");
     }
 
     #[test]
     fn one_message_of_any_size_finds_room() {
         let link = link(SlowConsumer::Disconnect);
-        assert_eq!(link.offer("x".repeat(100).into()), Offered::Queued { dropped: 0 });
-        assert_eq!(link.offer("x".into()), Offered::Full);
+        assert_eq!(offer(&link, "x".repeat(100)), Offered::Queued { dropped: 0 });
+        assert_eq!(offer(&link, "x"), Offered::Full);
     }
 
     #[test]
@@ -284,6 +303,8 @@ mod tests {
         assert_eq!(link.renew(alice("https://b.example")), Err(WsErrorKind::OtherPrincipal));
         assert_eq!(link.renew(Principal::builder().build()), Err(WsErrorKind::OtherPrincipal));
         assert!(link.renewed().is_none());
+        let nameless = Link::new(SlowConsumer::Wait, &Limits::default(), Some(Principal::builder().build()));
+        assert_eq!(nameless.renew(Principal::builder().build()), Err(WsErrorKind::OtherPrincipal), "nobody known is the same");
         assert_eq!(link.renew(alice("https://a.example")), Ok(()));
         assert!(link.renewed().is_some_and(|principal| principal.is_some()));
         assert!(link.renewed().is_none(), "told once");

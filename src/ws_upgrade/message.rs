@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tokio_tungstenite::tungstenite::{
     self as codec,
@@ -9,7 +11,7 @@ use tokio_tungstenite::tungstenite::{
 
 use super::{
     close::CloseFrame,
-    deflate::Deflater,
+    deflate::{Deflater, Forms},
     error::{WsError, WsErrorKind},
     limits::Limits,
     utf8::Utf8Bytes,
@@ -86,18 +88,8 @@ impl Message {
         })
     }
 
-    /// As the codec takes it; compressed where that was agreed on and pays.
-    pub(super) fn into_codec(self, deflater: Option<&mut Deflater>) -> codec::Message {
-        let kind = match self {
-            Self::Text(_) => Some(Data::Text),
-            Self::Binary(_) => Some(Data::Binary),
-            _ => None,
-        };
-        if let (Some(kind), Some(deflater)) = (kind, deflater)
-            && let Some(deflated) = deflater.deflate(self.as_bytes())
-        {
-            return compressed(kind, deflated);
-        }
+    /// As the codec takes it.
+    pub(super) fn into_codec(self) -> codec::Message {
         match self {
             Self::Text(text) => codec::Message::Text(text.into_codec()),
             Self::Binary(bytes) => codec::Message::Binary(bytes),
@@ -105,6 +97,40 @@ impl Message {
             Self::Pong(bytes) => codec::Message::Pong(bytes),
             Self::Close(frame) => codec::Message::Close(frame.map(CloseFrame::into_codec)),
         }
+    }
+}
+
+/// A message on its way out, and if it is for many, what others have compressed it to.
+#[derive(Clone, Debug)]
+pub(super) struct Parcel {
+    pub(super) message: Message,
+    forms: Option<Arc<Forms>>,
+}
+
+impl Parcel {
+    pub(super) fn for_many(message: Message) -> Self {
+        Self { message, forms: Some(Arc::default()) }
+    }
+
+    /// As the codec takes it; compressed where that was agreed on and pays.
+    pub(super) fn into_codec(self, deflater: Option<&mut Deflater>) -> codec::Message {
+        let kind = match self.message {
+            Message::Text(_) => Some(Data::Text),
+            Message::Binary(_) => Some(Data::Binary),
+            _ => None,
+        };
+        if let (Some(kind), Some(deflater)) = (kind, deflater)
+            && let Some(deflated) = deflater.deflate(self.message.as_bytes(), self.forms.as_deref())
+        {
+            return compressed(kind, deflated);
+        }
+        self.message.into_codec()
+    }
+}
+
+impl From<Message> for Parcel {
+    fn from(message: Message) -> Self {
+        Self { message, forms: None }
     }
 }
 

@@ -17,14 +17,17 @@
 //! 4. A subprotocol is agreed on if client and server have one in common
 //!    ([RFC 6455 §1.9](https://www.rfc-editor.org/rfc/rfc6455#section-1.9)); an offer that holds no tokens is answered 400, and nothing of
 //!    the offer is ever sent back but a name that the server listed.
-//! 5. What finds no place under the [`Admission`] is answered 503 or 429, and after a [`Drain`] has started everything is answered 503.
-//! 6. Only the response that [`WsHandshake::accept`] becomes opens the socket, and only when it has reached the layer: a refusal,
+//! 5. Messages are compressed where a [`Deflate`] is set and the client offers permessage-deflate; the first of its offers that can be
+//!    kept is agreed on ([RFC 7692 §5.1](https://www.rfc-editor.org/rfc/rfc7692#section-5.1)), and without one the socket opens all the same. Off
+//!    by default.
+//! 6. What finds no place under the [`Admission`] is answered 503 or 429, and after a [`Drain`] has started everything is answered 503.
+//! 7. Only the response that [`WsHandshake::accept`] becomes opens the socket, and only when it has reached the layer: a refusal,
 //!    an error, a timeout in between leaves the connection as it was, and the place free.
-//! 7. Whoever ends the socket, the other side is told why by a Close frame
+//! 8. Whoever ends the socket, the other side is told why by a Close frame
 //!    ([RFC 6455 §7.4](https://www.rfc-editor.org/rfc/rfc6455#section-7.4)): a fault of the peer by 1002, 1007, 1008 or 1009, a panic of
 //!    the handler by 1011, the end of the [`Principal`](crate::Principal)'s validity by 3000, a peer that is too slow by 1013, idling
 //!    and age by 1001.
-//! 8. A ping goes out every 25 seconds, and a peer of which then nothing is heard for 20 is gone
+//! 9. A ping goes out every 25 seconds, and a peer of which then nothing is heard for 20 is gone
 //!    ([RFC 6455 §5.5.2](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2)); see [`Timeouts`].
 //!
 //! Every refusal is a [`Problem`](crate::Problem) with a [`WsRejection`] beside it in the response's extensions. What happened is counted
@@ -99,6 +102,9 @@
 //! - What one peer can make the server hold is bounded by [`Limits`]: by the declared length, before anything is reserved for it. What
 //!   one can make it do is bounded too: pings and pongs have a rate, fragments must be worth their heads, messages and bytes have a
 //!   rate where you set one. A peer that reads nothing is dropped by the write timeout or the [`SlowConsumer`] policy.
+//! - Compression tells by the size of a message what is in it: a secret and text of an attacker's choosing must not be compressed
+//!   together (CRIME, BREACH). It costs some 300 KiB for every connection that keeps its context, and next to nothing with
+//!   [`Deflate::lean`]. A message is inflated no further than it may be large.
 //! - A socket that carries a token's rights ends with them: at the expiry that the principal names, at once when it is revoked,
 //!   even if the handler never looks. What still waited for it is not sent. [`WsHandle::renew`] takes a newer token of the same
 //!   subject and nobody else's.

@@ -161,7 +161,7 @@ impl<'a> Watch<'a> {
 
     /// Does everything that is due, and sets the timer to what is next.
     fn poll_due(&mut self, mut sleep: Pin<&mut Sleep>, cx: &mut Context<'_>) {
-        while let Some((at, due)) = self.schedule.next(self.wire.vitals()) {
+        while let Some((at, due)) = self.schedule.next(self.wire.watch(cx)) {
             if sleep.deadline() != at {
                 sleep.as_mut().reset(at);
             }
@@ -225,9 +225,10 @@ impl<'a> Watch<'a> {
     fn poll_pump(&mut self, cx: &mut Context<'_>) {
         while self.ping || self.wire.link().queued() > 0 {
             let Poll::Ready(Ok(())) = self.wire.poll_ready(Writer::Session, cx) else { return };
-            let message = if std::mem::take(&mut self.ping) { Some(Message::Ping(Bytes::new())) } else { self.wire.link().pop() };
-            let Some(message) = message else { break };
-            if self.wire.start_send(message).is_err_and(|error| error.kind() == WsErrorKind::Full) {
+            let parcel =
+                if std::mem::take(&mut self.ping) { Some(Message::Ping(Bytes::new()).into()) } else { self.wire.link().pop() };
+            let Some(parcel) = parcel else { break };
+            if self.wire.start_send(parcel).is_err_and(|error| error.kind() == WsErrorKind::Full) {
                 self.wire.config().counters.messages_dropped(1);
             }
             self.unflushed = true;
@@ -242,8 +243,8 @@ impl<'a> Watch<'a> {
 async fn part(stream: &mut Stream, ending: Ending, link: &Link) {
     stream.get_mut().close();
     if ending.wait == WaitFor::QueueAndCloseFrame {
-        while let Some(message) = link.pop() {
-            if poll_fn(|cx| Pin::new(&mut *stream).poll_ready(cx)).await.is_err() || put(stream, message).is_err() {
+        while let Some(parcel) = link.pop() {
+            if poll_fn(|cx| Pin::new(&mut *stream).poll_ready(cx)).await.is_err() || put(stream, parcel).is_err() {
                 return;
             }
         }

@@ -126,7 +126,7 @@ impl Sink<Message> for WsSocket {
             }
             message => {
                 check_size(&message, &self.wire.config().limits)?;
-                self.wire.start_send(message)
+                self.wire.start_send(message.into())
             }
         }
     }

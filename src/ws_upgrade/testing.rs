@@ -83,7 +83,7 @@ impl TestSocket {
 
     /// Sends a message. What cannot be sent because the server has gone is discarded: [`recv`](Self::recv) tells.
     pub async fn send(&mut self, message: impl Into<Message>) {
-        let message = message.into().into_codec(None);
+        let message = message.into().into_codec();
         if poll_fn(|cx| Pin::new(&mut self.stream).poll_ready(cx)).await.is_ok() {
             let _ = Pin::new(&mut self.stream).start_send(message);
             let _ = poll_fn(|cx| Pin::new(&mut self.stream).poll_flush(cx)).await;

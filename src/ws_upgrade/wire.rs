@@ -17,7 +17,7 @@ use super::{
     ending::Ending,
     error::{WsError, WsErrorKind},
     link::Link,
-    message::Message,
+    message::{Message, Parcel},
     schedule::Vitals,
     transport::{Stream, poll_message},
     wakers::{both, remember},
@@ -98,10 +98,10 @@ impl Wire {
         if let Some(message) = state.ahead.take() {
             return Poll::Ready(Some(Ok(message)));
         }
-        let Phase::Open(stream) = &mut state.phase else {
+        let State { phase: Phase::Open(stream), writers, .. } = &mut *state else {
             return Poll::Ready(state.tell().map(|cause| Err(WsError::new(cause))));
         };
-        let received = match poll_message(stream, cx) {
+        let received = match poll_message(stream, writers, cx) {
             Poll::Ready(received) => received,
             Poll::Pending => {
                 remember(&mut state.receiver, cx.waker());
@@ -138,8 +138,10 @@ impl Wire {
             }
             // Who waits to receive must still be woken by what comes next.
             let waker = state.receiver.as_ref().unwrap_or(cx.waker()).clone();
-            let Phase::Open(stream) = &mut state.phase else { return Sign::None };
-            let Poll::Ready(received) = poll_message(stream, &mut Context::from_waker(&waker)) else { return Sign::None };
+            let State { phase: Phase::Open(stream), writers, .. } = &mut *state else { return Sign::None };
+            let Poll::Ready(received) = poll_message(stream, writers, &mut Context::from_waker(&waker)) else {
+                return Sign::None;
+            };
             let (received, ending) = state.take(received, &self.0.config);
             let told = if matches!(received, Some(Err(_))) { Told::NotYet } else { Told::Yes };
             // A ping is answered and a pong is heard: nothing that would be missed.
@@ -161,6 +163,13 @@ impl Wire {
 
     pub(super) fn vitals(&self) -> Vitals {
         self.state().vitals
+    }
+
+    /// For the session: the vitals, and to be woken when there is more to watch over.
+    pub(super) fn watch(&self, cx: &Context<'_>) -> Vitals {
+        let mut state = self.state();
+        remember(&mut state.session, cx.waker());
+        state.vitals
     }
 
     /// For the session: a message waits unread, so the connection is not idle.
@@ -229,15 +238,15 @@ impl Wire {
     }
 
     /// Queues one message.
-    pub(super) fn start_send(&self, message: Message) -> Result<(), WsError> {
+    pub(super) fn start_send(&self, parcel: Parcel) -> Result<(), WsError> {
         let mut state = self.state();
         let cause = state.cause();
         let State { phase, vitals, .. } = &mut *state;
         let Phase::Open(stream) = phase else { return Err(WsError::new(cause)) };
-        if self.0.config.timeouts.idle.is_some() && matches!(message, Message::Text(_) | Message::Binary(_)) {
+        if self.0.config.timeouts.idle.is_some() && matches!(parcel.message, Message::Text(_) | Message::Binary(_)) {
             vitals.active = Instant::now();
         }
-        let sent = put(stream, message);
+        let sent = put(stream, parcel);
         if let Err(error) = &sent
             // A full buffer has taken nothing and broken nothing.
             && error.kind() != WsErrorKind::Full

@@ -42,20 +42,20 @@ describe("one upstream for many clients", () => {
     }));
 
   test("fifty who ask at once are one to the upstream", () =>
-    using([() => upstream((_, response) => setTimeout(() => response.writeHead(200, FRESH).end("shared"), 200)), cached()], async (up, server) => {
+    using([() => upstream((_, response) => setTimeout(() => response.writeHead(200, FRESH).end("shared"), 700)), cached()], async (up, server) => {
       const texts = await Promise.all(Array.from({ length: 50 }, () => fetch(server.url).then((response) => response.text())));
       assert.deepEqual(new Set(texts), new Set(["shared"]));
       assert.equal(up.requests.length, 1);
     }));
 
   test("one who goes away leaves one successor", () =>
-    using([() => upstream((_, response) => setTimeout(() => response.writeHead(200, FRESH).end("shared"), 500)), cached()], async (up, server) => {
+    using([() => upstream((_, response) => setTimeout(() => response.writeHead(200, FRESH).end("shared"), 800)), cached()], async (up, server) => {
       const leader = client(server);
       leader.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
       await eventually(() => up.requests.length === 1, "the leader was passed on");
       const followers = Array.from({ length: 10 }, () => client(server));
       followers.forEach((follower) => follower.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
-      await sleep(100);
+      await sleep(400);
       leader.close();
       for (const follower of followers) {
         await follower.until(/shared/);
@@ -90,7 +90,7 @@ describe("one upstream for many clients", () => {
   test("a body that was cut is cut for everybody and kept for nobody", () => {
     const half = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 10\r\n\r\nhalf";
     const whole = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 5\r\n\r\nwhole";
-    return using([() => rawUpstream((socket, _, nth) => (nth === 1 ? setTimeout(() => socket.end(half), 100) : socket.end(whole))), cached()], async (up, server) => {
+    return using([() => rawUpstream((socket, _, nth) => (nth === 1 ? setTimeout(() => socket.end(half), 700) : socket.end(whole))), cached()], async (up, server) => {
       await Promise.all([1, 2].map(() => assert.rejects(fetch(server.url).then((response) => response.text()))));
       assert.equal(await (await fetch(server.url)).text(), "whole");
       assert.equal(up.count(), 2);

@@ -11,6 +11,8 @@ mod tower_contract;
 #[cfg(feature = "ws-upgrade-testing")]
 mod admission;
 #[cfg(feature = "ws-upgrade-testing")]
+mod deflate;
+#[cfg(feature = "ws-upgrade-testing")]
 mod drain;
 #[cfg(feature = "ws-upgrade-testing")]
 mod handle;
@@ -142,12 +144,17 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Opens a socket by hand, to send what no client would.
-async fn open_raw(mut io: DuplexStream) -> DuplexStream {
+async fn open_raw(io: DuplexStream) -> DuplexStream {
+    open_with(io, "").await
+}
+
+/// The same, with more lines in the head.
+async fn open_with(mut io: DuplexStream, lines: &str) -> DuplexStream {
     let head = exchange(
         &mut io,
         &format!(
             "GET /ws HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+             Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{lines}\r\n"
         ),
     )
     .await;

@@ -3,6 +3,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use super::{
@@ -11,6 +12,7 @@ use super::{
     counters::Counters,
     key::{CacheKey, KeyPolicy},
     profile::{RequestDirectives, Rules},
+    tee::{Limits, Room},
 };
 use crate::core::SharedClock;
 
@@ -33,6 +35,15 @@ pub(super) struct Settings {
     pub(super) status: CacheStatus,
     pub(super) clock: SharedClock,
     pub(super) largest: u64,
+    pub(super) patience: Duration,
+    pub(super) room: Room,
+}
+
+impl Settings {
+    /// For a body of which so many bytes are expected.
+    pub(super) fn limits(&self, expected: Option<u64>) -> Limits {
+        Limits { max: self.largest, expected, room: self.room.clone() }
+    }
 }
 
 /// Whether callers share what is stored.
@@ -42,8 +53,9 @@ pub enum Partition {
     /// All share; what belongs to one caller is not stored.
     #[default]
     Shared,
-    /// Each [`Principal`](crate::Principal), told by issuer and subject, has a store of its own, in which `private` responses are kept as well.
-    /// Callers without one share, as above.
+    /// Each [`Principal`](crate::Principal), told by issuer, subject and scopes, has a store of its own, in which `private` responses are kept
+    /// as well. Callers without one share, as above. An answer that depends on more of the caller, on another claim or on which client acts
+    /// for it, has to say so by `Vary: Authorization`, or `no-store`.
     ByPrincipal,
 }
 

@@ -1,6 +1,10 @@
 //! Asking the inner service: alone, or for all who wait for the same.
 
-use std::{error::Error, sync::Arc, time::SystemTime};
+use std::{
+    error::Error,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
@@ -11,7 +15,7 @@ use super::{
     answer::{from_coming, from_stored, is_enough, refused},
     body::SharedCacheBody,
     cache_status::{self, Collapsed, Forward, Handling, Outcome},
-    collapse::{Join, Lead, Waited},
+    collapse::{Join, Lead, Wait, Waited},
     config::Shared,
     key::CacheKey,
     look_up::{Found, Manner, find},
@@ -86,20 +90,28 @@ where
         if self.inquiry.is_only_if_cached() {
             return Ok(self.nothing_stored());
         }
+        // Its answer is for it alone: it must not keep others waiting for one that they cannot have.
+        let alone = self.asked.no_store;
         match found {
             // To answer a HEAD no content is needed, and it may confirm what is stored (§4.3.5).
             Found::Stale { variant, terms, reason } if self.inquiry.head => {
                 self.ask(Some((variant, terms)), None, reason.into()).await
             }
-            Found::Stale { variant, terms, reason } if self.inquiry.is_plain() || has_validator(&variant) => {
+            Found::Stale { variant, terms, reason } if !alone && (self.inquiry.is_plain() || has_validator(&variant)) => {
                 self.together(Some((variant, terms)), reason.into()).await
             }
             Found::Stale { variant, terms, reason } => self.ask(Some((variant, terms)), None, reason.into()).await,
-            Found::Missing(why) if self.inquiry.is_plain() => self.together(None, why).await,
+            Found::Missing(why) if !alone && self.inquiry.is_plain() => self.together(None, why).await,
             Found::Missing(why) => self.ask(None, None, why).await,
             Found::Partial(variant) => {
                 let terms = super::admission::terms_of(variant.head(), &self.shared.settings.rules);
-                self.ask(Some((variant, terms)), None, Forward::Partial).await
+                let stored = Some((variant, terms));
+                // Who has loaded a part of it must not make all others ask for the rest of it at once.
+                if !alone && self.inquiry.is_plain() {
+                    self.together(stored, Forward::Partial).await
+                } else {
+                    self.ask(stored, None, Forward::Partial).await
+                }
             }
             Found::Answer { variant, terms, manner } => {
                 let now = self.shared.settings.clock.now();
@@ -115,13 +127,14 @@ where
         // Once among all, and once among those for whom the first answer was not, since they want another variant.
         for _ in 0..2 {
             let coming = match flights.join(&key, self.shared.settings.clock.now()) {
-                Join::Lead(lead) => return self.lead(lead, stored, why).await,
-                Join::Pass => break,
+                Join::Lead(lead) => return self.look_again(Some(lead), stored, why).await,
+                Join::Pass => return self.ask(stored, None, why).await,
                 Join::Shared(coming) => coming,
-                Join::Wait(wait) => match wait.await {
-                    Waited::Lead(lead) => return self.lead(lead, stored, why).await,
-                    Waited::Alone => break,
-                    Waited::Shared(coming) => coming,
+                Join::Wait(wait) => match patiently(wait, self.shared.settings.patience).await {
+                    Some(Waited::Lead(lead)) => return self.look_again(Some(lead), stored, why).await,
+                    Some(Waited::Alone) => break,
+                    Some(Waited::Shared(coming)) => coming,
+                    None => continue,
                 },
             };
             if let Some(response) = self.shared_answer(&coming, why) {
@@ -131,25 +144,28 @@ where
                 Vary::of(&coming.head().headers).selecting(self.request.headers(), self.shared.settings.rules.likeness);
             key = self.key.divided_by(selecting.parts());
         }
-        self.ask(stored, None, why).await
+        self.look_again(None, stored, why).await
     }
 
-    /// Looks once more before it asks: the last leader may have been done between the first look and the lead.
-    async fn lead(
+    /// Looks once more before it asks: the last leader may have been done between the first look and the lead, or while this one waited.
+    async fn look_again(
         self,
-        lead: Lead<Coming<ResBody>>,
+        lead: Option<Lead<Coming<ResBody>>>,
         stored: Stored,
         why: Forward,
     ) -> Result<Response<SharedCacheBody<ResBody>>, S::Error> {
         let now = self.shared.settings.clock.now();
-        if let Some(variants) = self.shared.store.peek(&self.key)
-            && let Found::Answer { variant, terms, manner: Manner::Fresh } =
-                find(&variants, &self.inquiry, self.request.headers(), &self.shared.settings.rules, now)
-        {
-            drop(lead.share(Coming::Stored(variant.clone())));
-            return Ok(self.hit(&variant, &terms, Manner::Fresh, now));
+        let rules = &self.shared.settings.rules;
+        let variants = self.shared.store.peek(&self.key);
+        match variants.map(|variants| find(&variants, &self.inquiry, self.request.headers(), rules, now)) {
+            Some(Found::Answer { variant, terms, manner: Manner::Fresh }) => {
+                drop(lead.map(|lead| lead.share(Coming::Stored(variant.clone()))));
+                Ok(self.hit(&variant, &terms, Manner::Fresh, now))
+            }
+            // What has been forgotten meanwhile is not asked about.
+            Some(Found::Missing(_)) => self.ask(None, lead, why).await,
+            _ => self.ask(stored, lead, why).await,
         }
-        self.ask(stored, Some(lead), why).await
     }
 
     /// What a leader shares, if it answers this request too.
@@ -187,6 +203,9 @@ where
     ) -> Result<Response<SharedCacheBody<ResBody>>, S::Error> {
         let Self { shared, mut service, mut request, inquiry, key, asked } = self;
         let original = request.headers().clone();
+        if lead.is_some() {
+            validation::unconditional(request.headers_mut());
+        }
         let rest = stored.as_ref().filter(|_| inquiry.is_plain()).and_then(|(variant, _)| partial::rest(variant));
         if let Some(rest) = &rest {
             request.headers_mut().insert(header::RANGE, rest.range.clone());
@@ -198,9 +217,6 @@ where
             validation::ask_about(variant.head(), request.headers_mut());
             shared.counters.validations.add();
         } else {
-            if lead.is_some() {
-                validation::unconditional(request.headers_mut());
-            }
             shared.counters.misses.add();
         }
         let requested = shared.settings.clock.now();
@@ -217,7 +233,7 @@ where
                 Some((variant, terms)) => Ok(forwarded.stand_in(variant, &terms, None, lead)),
                 None => {
                     if let Some(lead) = lead {
-                        lead.release(None);
+                        lead.fail();
                     }
                     Err(error)
                 }
@@ -225,9 +241,9 @@ where
             (Ok(response), Some((variant, _))) if response.status() == StatusCode::NOT_MODIFIED && rewritten => {
                 Ok(forwarded.confirmed(variant, &response, lead))
             }
-            (Ok(response), Some((variant, _))) if rest.is_some() && response.status() == StatusCode::PARTIAL_CONTENT => {
+            (Ok(response), Some((variant, _))) if rest.is_some() && answers_a_range(response.status()) => {
                 let whole = rest.and_then(|rest| partial::completes(&variant, &rest, response.headers()));
-                Ok(forwarded.completed(&variant, whole, response))
+                Ok(forwarded.completed(&variant, whole, response, lead))
             }
             (Ok(response), stored) if is_failure(response.status()) => match stand_in(&stored) {
                 Some((variant, terms)) => Ok(forwarded.stand_in(variant, &terms, Some(response.status()), lead)),
@@ -277,9 +293,26 @@ pub(super) fn hit<St, B: Body>(
     response
 }
 
+/// Waits for a leader, but not for ever: its call may hang. `None` if it was given up; without a runtime nobody can tell how long it has been.
+async fn patiently<T: Clone>(mut wait: Wait<T>, limit: Duration) -> Option<Waited<T>> {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return Some(wait.await);
+    }
+    if let Ok(waited) = tokio::time::timeout(limit, &mut wait).await {
+        return Some(waited);
+    }
+    wait.give_up();
+    None
+}
+
 fn has_validator(variant: &Variant) -> bool {
     let headers = &variant.head().headers;
     headers.contains_key(header::ETAG) || headers.contains_key(header::LAST_MODIFIED)
+}
+
+/// As neither 206 nor 416 answers a client that asked for the whole.
+fn answers_a_range(status: StatusCode) -> bool {
+    matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE)
 }
 
 /// What a cache may take for "the origin could not answer" ([RFC 5861 §4](https://www.rfc-editor.org/rfc/rfc5861#section-4)).

@@ -31,10 +31,10 @@ impl<St: Store> Shared<St> {
     }
 
     /// Gives a stored response another head.
-    pub(super) fn touch(self: &Arc<Self>, key: CacheKey, head: StoredHead) {
+    pub(super) fn touch(self: &Arc<Self>, key: CacheKey, head: StoredHead, epoch: u64) {
         let shared = Arc::clone(self);
         settle(async move {
-            if let Err(error) = shared.store.touch(&key, head).await {
+            if let Err(error) = shared.store.touch(&key, head, epoch).await {
                 shared.missed(&error);
             }
         });

@@ -164,7 +164,8 @@ impl KeyPolicy {
         self
     }
 
-    /// The key of a request: with a principal for this caller alone, told by subject and issuer.
+    /// The key of a request: with a principal for this caller alone, told by issuer, subject and scopes. One who comes with fewer scopes, such
+    /// as a program that somebody has let do a little for them, does not share what came of more.
     ///
     /// `None` if it has no key that is only its own: it has more than one `Host`, or one that is not the URL's
     /// ([RFC 9112 §3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2)), or a principal without a subject.
@@ -177,7 +178,7 @@ impl KeyPolicy {
             path: if uri.path().is_empty() { "/" } else { uri.path() },
             query: uri.query(),
             caller: match principal {
-                Some(principal) => Some((principal.issuer(), principal.subject()?)),
+                Some(principal) => Some((principal, principal.subject()?)),
                 None => None,
             },
             policy: self,
@@ -209,7 +210,7 @@ struct Parts<'a> {
     authority: &'a str,
     path: &'a str,
     query: Option<&'a str>,
-    caller: Option<(Option<&'a str>, &'a str)>,
+    caller: Option<(&'a Principal, &'a str)>,
     policy: &'a KeyPolicy,
     headers: &'a HeaderMap,
 }
@@ -230,10 +231,14 @@ impl Parts<'_> {
             return;
         }
         match self.caller {
-            Some((issuer, subject)) => {
+            Some((principal, subject)) => {
+                let issuer = principal.issuer();
                 part(out, if issuer.is_some() { b"iss" } else { b"sub" });
                 part(out, issuer.unwrap_or_default().as_bytes());
                 part(out, subject.as_bytes());
+                // Their number first, as with the lines of a field.
+                part(out, &(principal.scopes().len() as u64).to_be_bytes());
+                principal.scopes().for_each(|scope| part(out, scope.as_bytes()));
             }
             None => part(out, b""),
         }

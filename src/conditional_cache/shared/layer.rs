@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::HeaderName;
 use tower_layer::Layer;
@@ -11,6 +11,7 @@ use super::{
     profile::{Profile, RequestDirectives, Rules},
     service::SharedCache,
     store::MemoryStore,
+    tee::Room,
 };
 use crate::core::{Clock, SharedClock};
 
@@ -41,6 +42,8 @@ impl<St: Clone> SharedCacheLayer<St> {
             status: CacheStatus::default(),
             clock: SharedClock::default(),
             largest: 4 * 1024 * 1024,
+            patience: Duration::from_secs(10),
+            room: Room::new(64 * 1024 * 1024),
         };
         Self::made_of(store, settings)
     }
@@ -88,6 +91,18 @@ impl<St: Clone> SharedCacheLayer<St> {
     /// Sets how many bytes of content a response may have to be stored; 4 MiB if not set. A larger one is passed through.
     pub fn largest(self, bytes: u64) -> Self {
         self.with(|settings| settings.largest = bytes)
+    }
+
+    /// Sets how many bytes of content are held of all responses together while they come, until their clients have read them; 64 MiB if not set.
+    /// What comes when there is no more room is passed through.
+    pub fn room(self, bytes: u64) -> Self {
+        self.with(|settings| settings.room = Room::new(bytes))
+    }
+
+    /// Sets how long a request waits for another that has asked for the same, and of whose answer nothing has come; 10 seconds if not set. Then
+    /// one of those who wait asks too, and when that has taken as long again, each asks for itself.
+    pub fn patience(self, limit: Duration) -> Self {
+        self.with(|settings| settings.patience = limit)
     }
 
     /// Sets the clock that ages are told by; the system's if none is given.

@@ -16,7 +16,8 @@
 //! 5. A targeted field, `CDN-Cache-Control` unless others are named, counts in the place of `Cache-Control` and `Expires`
 //!    ([RFC 9213](https://www.rfc-editor.org/rfc/rfc9213)).
 //! 6. Of many requests for the same at the same time one asks the inner service, and the others read what comes as it comes. If it turns out not
-//!    to be for all, each asks for itself. If the one that asked goes away, exactly one takes its place.
+//!    to be for all, each asks for itself. If the one that asked goes away or fails, exactly one takes its place, and one asks beside it if it
+//!    hangs for longer than the [`patience`](SharedCacheLayer::patience).
 //! 7. A response is stored while it streams by, never a part of one that was cut off. A 206 is stored as a part; parts are joined by a strong
 //!    validator only ([§3.4](https://www.rfc-editor.org/rfc/rfc9111#section-3.4)).
 //! 8. The answer to a write that succeeds takes away what is stored for its target and for the `Location` and `Content-Location` that it names in
@@ -78,11 +79,14 @@
 //! a request with `Authorization`, with a cookie, or with a [`Principal`](crate::Principal) beside it or its answer, unless the response says that
 //! it is for all: `public`, `s-maxage` or `must-revalidate`
 //! ([RFC 9111 §3.5](https://www.rfc-editor.org/rfc/rfc9111#section-3.5)). [`Profile`] tells which of these are a matter of choice. With
-//! [`Partition::ByPrincipal`] each caller has a store of its own.
+//! [`Partition::ByPrincipal`] each caller, with the scopes that it comes with, has a store of its own.
 //!
 //! The key is the scheme, the authority, the path and the whole query, each with its length; a request with two hosts, or with a host other than
 //! its target's, has none and passes. Whatever else an answer depends upon has to be in its `Vary`. At most 16 responses are kept for a key,
 //! and a client cannot make the inner service work by `no-cache`, unless [`RequestDirectives::Honoured`].
+//!
+//! Memory is bounded three times: a response by [`largest`](SharedCacheLayer::largest), what is on its way to clients by
+//! [`room`](SharedCacheLayer::room), what is stored by the [`MemoryStore`].
 //!
 //! A GET with content is never answered from the store, and its answer never stored: the content is no part of the key.
 //!
@@ -100,7 +104,8 @@
 //!
 //! # Feature
 //!
-//! `conditional-cache-shared`. It needs a tokio runtime for what goes on after the client was answered; without one, nothing does.
+//! `conditional-cache-shared`. It needs a tokio runtime with its timers for what goes on after the client was answered, and to wait no longer than
+//! its patience; without a runtime, nothing goes on, and who waits has no limit.
 
 mod admission;
 mod answer;

@@ -97,10 +97,10 @@ pub(super) struct Rest {
     pub(super) if_range: HeaderValue,
 }
 
-/// What is missing, if it is one piece at the end, and joining it is safe.
+/// What is missing, if it is one piece at the end, and joining it is safe. Of a response of unknown length nothing may be missing at all.
 pub(super) fn rest(stored: &Variant) -> Option<Rest> {
     let headers = &stored.head().headers;
-    if !same_representation(headers, headers) {
+    if !same_representation(headers, headers) || stored.body().is_whole() || stored.body().complete_length().is_none() {
         return None;
     }
     let mut pieces = stored.body().pieces();

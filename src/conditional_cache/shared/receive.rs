@@ -21,7 +21,7 @@ use super::{
     request::Inquiry,
     storability::{Asked, NotStored},
     store::{Purge, Store, StoredBody, StoredHead, Tags, Variant},
-    tee::{Fill, Filled, Limits},
+    tee::{Fill, Filled},
     terms::{Standing, Terms},
     validation,
 };
@@ -121,7 +121,7 @@ impl<St: Store> Forwarded<St> {
         };
         let terms = super::admission::terms_of(&head, rules);
         match stays {
-            Ok(()) if head.selecting == stored.head().selecting => self.shared.touch(self.key.clone(), head.clone()),
+            Ok(()) if head.selecting == stored.head().selecting => self.shared.touch(self.key.clone(), head.clone(), self.epoch),
             Ok(()) => self.shared.put(self.key.clone(), stored.clone().with_head(head.clone()).with_epoch(self.epoch)),
             Err(reason) if is_of_the_response(reason) => self.shared.forget(Purge::url(&self.key)),
             // This client's own: nobody else's copy is touched by it.
@@ -143,7 +143,13 @@ impl<St: Store> Forwarded<St> {
     }
 
     /// The rest of a response of which the beginning is stored. `whole` is its length, unless something else came than was asked for.
-    pub(super) fn completed<B>(self, stored: &Variant, whole: Option<u64>, response: Response<B>) -> Response<SharedCacheBody<B>>
+    pub(super) fn completed<B>(
+        self,
+        stored: &Variant,
+        whole: Option<u64>,
+        response: Response<B>,
+        lead: Option<Lead<Coming<B>>>,
+    ) -> Response<SharedCacheBody<B>>
     where
         B: Body + Send + 'static,
     {
@@ -156,7 +162,7 @@ impl<St: Store> Forwarded<St> {
         let (parts, body) = response.into_parts();
         let Freshened { head, stays } = freshen(stored.head(), self.exchange(), &parts.headers, &self.shared.settings.rules);
         let beginning = stored.body().pieces().map(|(_, piece)| piece.clone());
-        let limits = Limits { max: self.shared.settings.largest, expected: Some(whole) };
+        let limits = self.shared.settings.limits(Some(whole));
         let (fill, reader) = Fill::start_after(beginning, body, limits);
         let inquiry = &self.inquiry;
         let mut response = from_coming(&head, inquiry, &self.request, SharedCacheBody::shared(reader), self.received);
@@ -164,13 +170,19 @@ impl<St: Store> Forwarded<St> {
         let tags = tags(&parts.headers, &parts.extensions, &self.key);
         let (shared, key, epoch) = (Arc::clone(&self.shared), self.key.clone(), self.epoch);
         let keep = Keep { shared, key, place: None, beneath: None, tags, epoch };
-        let ttl = super::admission::terms_of(&head, &self.shared.settings.rules).ttl(self.received);
-        let outcome = stays.map_or_else(Outcome::Refused, |()| Outcome::Stored { ttl });
+        let terms = super::admission::terms_of(&head, &self.shared.settings.rules);
+        let outcome = stays.map_or_else(Outcome::Refused, |()| Outcome::Stored { ttl: terms.ttl(self.received) });
+        let shareable = stays.is_ok() && terms.standing(self.received) == Standing::Fresh;
+        let sharing = lead.and_then(|lead| {
+            let coming = shareable.then(|| Coming::Filling { head: Arc::new(head.clone()), fill: fill.clone() });
+            self.part_with(lead, coming)
+        });
         if stays.is_ok() {
             fill.on_done(move |filled| {
                 if let Filled::Whole(content) = filled {
                     keep.finish(head, content);
                 }
+                drop(sharing);
             });
         }
         self.tell_forwarded(&mut response, parts.status, outcome);
@@ -201,10 +213,14 @@ impl<St: Store> Forwarded<St> {
                     // What was public once is so no more.
                     self.shared.forget(Purge::url(&self.key));
                 }
-                if let Some(lead) = lead {
+                match lead {
+                    Some(lead) if parts.status.is_server_error() => lead.fail(),
                     // Answers to those who say who they are seldom are for all: the next of them should not wait for this one.
-                    let remembered = (is_of_the_response(reason) || is_of_the_caller(reason)) && !parts.status.is_server_error();
-                    lead.release(remembered.then(|| self.received + PASS));
+                    Some(lead) => {
+                        let remembered = is_of_the_response(reason) || is_of_the_caller(reason);
+                        lead.release(remembered.then(|| self.received + PASS));
+                    }
+                    None => {}
                 }
                 let status = parts.status;
                 let mut response = Response::from_parts(parts, SharedCacheBody::inner(body));
@@ -257,7 +273,7 @@ impl<St: Store> Forwarded<St> {
             keep.finish(head, StoredBody::whole([]));
             SharedCacheBody::inner(body)
         } else {
-            let limits = Limits { max: self.shared.settings.largest, expected: announced(&parts.headers) };
+            let limits = self.shared.settings.limits(announced(&parts.headers));
             let (fill, reader) = Fill::start(body, limits);
             let flights = self.shared.flights.of::<Coming<B>>();
             if shareable {
@@ -305,7 +321,7 @@ impl<St: Store> Forwarded<St> {
             if validation::confirmed_by_head(&head.headers, &parts.headers, stored.body().complete_length()) {
                 let Freshened { head, stays } = freshen(head, self.exchange(), &parts.headers, &self.shared.settings.rules);
                 match stays {
-                    Ok(()) if head.selecting == stored.head().selecting => self.shared.touch(self.key.clone(), head),
+                    Ok(()) if head.selecting == stored.head().selecting => self.shared.touch(self.key.clone(), head, self.epoch),
                     Err(reason) if is_of_the_response(reason) => self.shared.forget(Purge::url(&self.key)),
                     _ => {}
                 }

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use http_body::Body;
 
 use super::{
+    super::cache_control::CacheControl,
     admission::{Exchange, admit},
     body::SharedCacheBody,
     cache_status::{self, Collapsed, Forward, Handling, Outcome},
@@ -16,7 +17,7 @@ use super::{
     profile::{Heuristics, Rules},
     storability::Asked,
     store::{Purge, Store, StoredHead, Variant},
-    tee::{Fill, Filled, Limits},
+    tee::{Fill, Filled},
     terms::Standing,
     vary::Vary,
 };
@@ -31,13 +32,14 @@ pub(super) struct Write<St> {
     host: Option<HeaderValue>,
     asked: Asked,
     requested: SystemTime,
+    /// Of the store, before the inner service was asked.
+    epoch: u64,
 }
 
 impl<St: Store> Write<St> {
     pub(super) fn of<B>(shared: &Arc<Shared<St>>, request: &Request<B>) -> Self {
         let asked = Asked {
-            // What it would be stored for are the GETs of others.
-            no_store: false,
+            no_store: CacheControl::from_headers(request.headers()).is_no_store(),
             authorization: request.headers().contains_key(header::AUTHORIZATION),
             principal: request.extensions().get::<Principal>().is_some(),
             cookie: request.headers().contains_key(header::COOKIE),
@@ -50,6 +52,7 @@ impl<St: Store> Write<St> {
             host: only(request.headers(), &header::HOST).cloned(),
             asked,
             requested: shared.settings.clock.now(),
+            epoch: shared.store.epoch(),
         }
     }
 
@@ -64,14 +67,22 @@ impl<St: Store> Write<St> {
         B: Body + Send + 'static,
     {
         let Some(key) = self.key(&self.target) else { return self.told(response.map(SharedCacheBody::inner)) };
+        let mut own = 0;
         for url in self.invalidated(&key, &response) {
             self.shared.purge(&Purge::url(&url)).await;
             self.shared.flights.forget(&url);
+            own += 1;
         }
         if let Some(purge) = groups::invalidated(&self.method, response.headers(), &key) {
             self.shared.purge(&purge).await;
+            own += 1;
         }
-        let response = self.kept(&key, response);
+        // Where somebody else has purged meanwhile, that may have been a write that came after this one.
+        let now = self.shared.store.epoch();
+        let response = match now.saturating_sub(self.epoch) {
+            purges if purges <= own => self.kept(&key, response, now),
+            _ => response.map(SharedCacheBody::inner),
+        };
         self.told(response)
     }
 
@@ -93,7 +104,7 @@ impl<St: Store> Write<St> {
 
     /// The answer to a POST that says how long it is fresh and that it is what its target holds also answers the next GET
     /// ([RFC 9110 §9.3.3](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.3)).
-    fn kept<B>(&self, key: &CacheKey, response: Response<B>) -> Response<SharedCacheBody<B>>
+    fn kept<B>(&self, key: &CacheKey, response: Response<B>, epoch: u64) -> Response<SharedCacheBody<B>>
     where
         B: Body + Send + 'static,
     {
@@ -120,10 +131,10 @@ impl<St: Store> Write<St> {
         let tags = tags(headers, response.extensions(), key);
         let (shared, key) = (Arc::clone(&self.shared), key.clone());
         response.map(|body| {
-            let (fill, reader) = Fill::start(body, Limits { max: shared.settings.largest, expected });
+            let (fill, reader) = Fill::start(body, shared.settings.limits(expected));
             fill.on_done(move |filled| {
                 if let Filled::Whole(content) = filled {
-                    shared.put(key, Variant::new(head, content).with_tags(tags));
+                    shared.put(key, Variant::new(head, content).with_tags(tags).with_epoch(epoch));
                 }
             });
             SharedCacheBody::shared(reader)

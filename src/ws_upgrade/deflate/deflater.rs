@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-use super::{agreement::Agreement, config::Deflate, pool::Pool};
+use super::{agreement::Agreement, config::Deflate, forms::Forms, pool::Pool};
 
 /// Compresses the messages to one client.
 pub(in crate::ws_upgrade) struct Deflater {
@@ -28,12 +28,22 @@ impl Deflater {
     }
 
     /// The payload of the compressed message ([RFC 7692 §7.2.1](https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1)); `None` if it is
-    /// better sent as it is, which every message may be.
-    pub(in crate::ws_upgrade) fn deflate(&mut self, message: &[u8]) -> Option<Bytes> {
+    /// better sent as it is, which every message may be. Of one that is for many, `forms` has what others have made of it.
+    pub(in crate::ws_upgrade) fn deflate(&mut self, message: &[u8], forms: Option<&Forms>) -> Option<Bytes> {
         // The end that every message has is not made for an empty one.
         if message.is_empty() || message.len() < self.threshold {
             return None;
         }
+        match forms {
+            Some(forms) if !self.takeover => {
+                let (pool, bits) = (Arc::clone(&self.pool), self.bits);
+                forms.form(&pool, bits, || self.compress(message))
+            }
+            _ => self.compress(message),
+        }
+    }
+
+    fn compress(&mut self, message: &[u8]) -> Option<Bytes> {
         let mut stream = self
             .stream
             .take()
@@ -48,6 +58,11 @@ impl Deflater {
         stream.reset();
         self.pool.keep_deflater(self.bits, stream);
         (deflated.len() < message.len()).then_some(deflated)
+    }
+
+    /// Starts anew: what was compressed last does not reach the client.
+    pub(in crate::ws_upgrade) fn forget(&mut self) {
+        self.stream = None;
     }
 }
 

@@ -4,6 +4,7 @@ mod agreement;
 mod config;
 mod deflater;
 mod extension;
+mod forms;
 mod inflater;
 mod pool;
 
@@ -11,5 +12,6 @@ pub use self::config::Deflate;
 pub(super) use self::{
     deflater::Deflater,
     extension::{Extension, Negotiated},
+    forms::Forms,
     inflater::{Inflated, Inflater},
 };

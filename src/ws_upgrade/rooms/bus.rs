@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::{
-    super::message::Message,
+    super::message::{Message, Parcel},
     local::{Delivery, Local},
 };
 
@@ -55,10 +55,10 @@ impl Inbox {
 
     /// Gives a message to the members of a room in this process.
     pub async fn deliver(&self, room: &str, message: &Message) -> Delivery {
-        match self.0.upgrade() {
-            Some(local) => local.deliver(room, message, None).await,
-            None => Delivery::default(),
-        }
+        let Some(local) = self.0.upgrade() else { return Delivery::default() };
+        let parcel = Parcel::for_many(message.clone());
+        let (delivery, waiting) = local.offer(room, &parcel, None);
+        Local::wait(waiting, &parcel, delivery).await
     }
 
     /// Whether the rooms behind it are gone.

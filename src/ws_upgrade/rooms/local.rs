@@ -8,7 +8,7 @@ use std::{
 use super::super::{
     handle::WsHandle,
     link::{Offered, SlowConsumer},
-    message::Message,
+    message::Parcel,
 };
 
 /// What became of a broadcast, in exact counts.
@@ -87,20 +87,12 @@ impl Local {
         drop(left);
     }
 
-    pub(super) async fn deliver(&self, room: &str, message: &Message, except: Option<u64>) -> Delivery {
-        let (mut delivery, waiting) = self.offer(room, message, except);
-        for member in waiting {
-            delivery.queued += usize::from(member.send(message.clone()).await.is_ok());
-        }
-        delivery
-    }
-
     /// Gives the message to all who take it at once, and returns those who want to be waited for.
-    fn offer(&self, room: &str, message: &Message, except: Option<u64>) -> (Delivery, Vec<WsHandle>) {
+    pub(super) fn offer(&self, room: &str, parcel: &Parcel, except: Option<u64>) -> (Delivery, Vec<WsHandle>) {
         let (mut delivery, mut waiting) = (Delivery::default(), Vec::new());
         let Some(room) = self.locked().get(room).cloned() else { return (delivery, waiting) };
         for (_, member) in room.members().by_id.iter().filter(|(id, _)| Some(**id) != except) {
-            match member.offer(message.clone()) {
+            match member.offer(parcel.clone()) {
                 Ok(Offered::Queued { dropped }) => {
                     delivery.queued += 1;
                     delivery.dropped += dropped;
@@ -112,6 +104,14 @@ impl Local {
             }
         }
         (delivery, waiting)
+    }
+
+    /// Gives the message to those who want to be waited for.
+    pub(super) async fn wait(waiting: Vec<WsHandle>, parcel: &Parcel, mut delivery: Delivery) -> Delivery {
+        for member in waiting {
+            delivery.queued += usize::from(member.deliver(parcel).await.is_ok());
+        }
+        delivery
     }
 
     pub(super) fn members(&self, room: &str) -> usize {

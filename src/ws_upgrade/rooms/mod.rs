@@ -10,11 +10,15 @@ pub use self::{
     bus::{Bus, InProcess, Inbox},
     local::Delivery,
 };
-use super::{handle::WsHandle, message::Message};
+use super::{
+    handle::WsHandle,
+    message::{Message, Parcel},
+};
 
 /// Who is in which room, and a way to speak to all of them.
 ///
-/// A message is copied to nobody: all members share its bytes. Each member's own queue takes it
+/// A message is copied to nobody: all members share its bytes, and where it is compressed those of the same parameters share the result
+/// too, unless they keep a context ([`Deflate::lean`](super::Deflate::lean) keeps none). Each member's own queue takes it
 /// ([`Limits::queue_messages`](super::Limits::queue_messages)) and its socket's own task sends it, so that one who does not read
 /// holds up nobody; what happens to that one says [`SlowConsumer`](super::SlowConsumer).
 ///
@@ -73,7 +77,7 @@ impl<B: Bus> Rooms<B> {
 
     /// Sends a message to everybody in a room, here and on the bus.
     ///
-    /// Waits only for members whose policy is [`SlowConsumer::Wait`](super::SlowConsumer::Wait), and after all others have it. The
+    /// Waits only for members whose policy is [`SlowConsumer::Wait`](super::SlowConsumer::Wait), and after all others and the bus have it. The
     /// answer counts the members of this process.
     pub async fn broadcast(&self, room: &str, message: impl Into<Message>) -> Delivery {
         self.spread(room, message.into(), None).await
@@ -85,9 +89,10 @@ impl<B: Bus> Rooms<B> {
     }
 
     async fn spread(&self, room: &str, message: Message, except: Option<u64>) -> Delivery {
-        let delivery = self.local.deliver(room, &message, except).await;
-        self.bus.publish(&Inbox::new(&self.local), room, &message).await;
-        delivery
+        let parcel = Parcel::for_many(message);
+        let (delivery, waiting) = self.local.offer(room, &parcel, except);
+        self.bus.publish(&Inbox::new(&self.local), room, &parcel.message).await;
+        Local::wait(waiting, &parcel, delivery).await
     }
 
     /// How many members a room has in this process.

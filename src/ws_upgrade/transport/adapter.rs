@@ -1,7 +1,7 @@
 use std::{
     io,
     pin::{Pin, pin},
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::{Buf as _, BytesMut};
@@ -25,6 +25,7 @@ use crate::ws_upgrade::{
     deflate::{Deflater, Negotiated},
     error::{Fault, WsErrorKind},
     limits::Limits,
+    wakers::both,
 };
 
 /// The most that is read at once.
@@ -105,19 +106,22 @@ impl<T> Transport<T> {
     }
 }
 
-/// The next message, be it found on the way or by the codec.
+/// The next message, be it found on the way or by the codec. `writers` are those who wait for the peer to take what was sent.
 pub(in crate::ws_upgrade) fn poll_message<T>(
     stream: &mut WebSocketStream<Transport<T>>,
+    writers: &[Option<Waker>],
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Message, CodecError>>>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    if stream.get_ref().owes
-        && let Poll::Ready(flushed) = Pin::new(&mut *stream).poll_flush(cx)
-    {
-        flushed?;
-        stream.get_mut().owes = false;
+    if stream.get_ref().owes {
+        // The codec remembers one who writes, and would forget them for the reader.
+        let waker = writers.iter().flatten().fold(cx.waker().clone(), |waker, writer| both(&waker, writer));
+        if let Poll::Ready(flushed) = Pin::new(&mut *stream).poll_flush(&mut Context::from_waker(&waker)) {
+            flushed?;
+            stream.get_mut().owes = false;
+        }
     }
     loop {
         match ready!(stream.get_mut().poll_next(cx)) {

@@ -52,7 +52,7 @@ fn read(intake: Transport<Pieces>) -> Read {
     };
     let mut messages = Vec::new();
     loop {
-        match poll_message(&mut stream, &mut cx) {
+        match poll_message(&mut stream, &[], &mut cx) {
             Poll::Ready(Some(Ok(message))) => messages.push(message),
             Poll::Ready(Some(Err(error))) => return (messages, WsError::from(error).kind()),
             Poll::Ready(None) => return (messages, WsErrorKind::Closed),

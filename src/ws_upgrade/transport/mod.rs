@@ -1,8 +1,8 @@
 //! What stands between the connection and the codec: reads the frames as they come, before they are whole.
 //!
 //! The codec beneath [`WsSocket`](super::WsSocket) looks at a frame when all of it is there and knows no extension. Here the text of a
-//! frame is judged while it arrives (RFC 6455 §8.1 lets an endpoint fail as soon as it knows), compressed messages are inflated, and
-//! large frames are read in large pieces without a large buffer for every idle connection.
+//! frame is judged while it arrives (RFC 6455 §8.1 lets an endpoint fail as soon as it knows), and large frames are read in large pieces
+//! without a large buffer for every idle connection; or, where compression was agreed on, compressed messages are inflated.
 
 mod adapter;
 #[cfg(any(test, fuzzing))]

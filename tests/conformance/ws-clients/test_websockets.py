@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import time
+import zlib
 
 import pytest
 from websockets.asyncio.client import connect
@@ -32,9 +33,9 @@ class Server:
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
 
-    def open_raw(self):
+    def open_raw(self, *lines):
         peer = socket.create_connection(self.address)
-        peer.sendall(HANDSHAKE)
+        peer.sendall(HANDSHAKE[:-2] + b"".join(line + b"\r\n" for line in lines) + b"\r\n")
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             head += peer.recv(1)
@@ -137,6 +138,27 @@ def test_ten_seconds_of_flood_by_one_who_never_reads_cost_less_than_a_mebibyte(p
     print(f"{sent} pings in {time.monotonic() - start:.1f} s, {most - before} bytes more")
     assert most - before < 1024 * 1024
     asyncio.run(still_answers(plain))
+
+
+def test_a_gibibyte_in_a_mebibyte_is_1009_at_the_limit(server):
+    if not server.deflates:
+        pytest.skip("nothing is inflated")
+    offer = b"Sec-WebSocket-Extensions: permessage-deflate"
+    server.open_raw(offer).close()
+    compress = zlib.compressobj(9, zlib.DEFLATED, -15)
+    zeros = bytes(1 << 20)
+    bomb = b"".join(compress.compress(zeros) for _ in range(1024)) + compress.flush(zlib.Z_SYNC_FLUSH)
+    bomb = bomb.removesuffix(b"\0\0\xff\xff")
+    assert 1_000_000 < len(bomb) < 1_100_000
+    before = server.resident()
+    peer = server.open_raw(offer)
+    peer.settimeout(5)
+    peer.sendall(b"\xc2\xff" + len(bomb).to_bytes(8, "big") + bytes(4) + bomb)
+    most = server.resident() - before
+    assert peer.recv(100) == b"\x88\x02\x03\xf1"
+    most = max(most, server.resident() - before)
+    print(f"{most} bytes more")
+    assert most < 2 * 1_000_000
 
 
 def test_one_who_never_reads_its_echoes_costs_its_limit(plain):

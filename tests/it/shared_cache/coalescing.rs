@@ -6,13 +6,16 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
-use donjon::conditional_cache::shared::{SharedCache, SharedCacheBody, SharedCacheLayer};
+use donjon::{
+    ManualClock,
+    conditional_cache::shared::{SharedCache, SharedCacheBody, SharedCacheLayer, Store as _, StoredBody, StoredHead, Variant},
+};
 use futures_util::StreamExt as _;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt as _, Empty, StreamBody, combinators::UnsyncBoxBody};
 use tokio::{
@@ -48,8 +51,13 @@ impl Slow {
             let call = counted.fetch_add(1, SeqCst);
             let (let_through, fed) = (let_through.clone(), fed.clone());
             async move {
+                let path = request.uri().path();
+                let among_the_first = |what| path.strip_prefix(what).is_some_and(|number| call < number.parse().unwrap());
+                if among_the_first("/hangs/") {
+                    std::future::pending::<()>().await;
+                }
                 let_through.acquire().await.unwrap().forget();
-                if request.uri().path() == "/fails" {
+                if path == "/fails" || among_the_first("/stumbles/") {
                     return Err("the inner service failed");
                 }
                 let (sender, mut receiver) = mpsc::unbounded_channel();
@@ -221,6 +229,109 @@ async fn what_was_not_to_be_shared_is_not_waited_for_again() {
     let _answers = slow.all_get(10);
     settle().await;
     assert_eq!(slow.calls(), 11);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_hangs_is_given_up_for_one_other() {
+    let slow = Slow::new(SharedCacheLayer::new(), FRESH);
+    let mut answers: Vec<_> = (0..50).map(|_| slow.asks(empty(get("http://site.example/hangs/1")))).collect();
+    settle().await;
+    tokio::time::advance(Duration::from_secs(9)).await;
+    settle().await;
+    assert_eq!(slow.calls(), 1);
+    tokio::time::advance(Duration::from_secs(2)).await;
+    settle().await;
+    assert_eq!(slow.calls(), 2);
+    slow.lets_through(1);
+    settle().await;
+    slow.ends_all("hello");
+    answers.remove(0).abort();
+    for answer in answers {
+        assert_eq!(content(answer).await.1, "hello");
+    }
+    assert_eq!(slow.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_ever_where_all_hang() {
+    let slow = Slow::new(SharedCacheLayer::new().patience(Duration::from_secs(3)), FRESH);
+    let answers: Vec<_> = (0..5).map(|_| slow.asks(empty(get("http://site.example/hangs/2")))).collect();
+    slow.lets_through(3);
+    for (seconds, calls) in [(0, 1), (4, 2), (4, 5)] {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        settle().await;
+        assert_eq!(slow.calls(), calls);
+    }
+    slow.ends_all("hello");
+    for (number, answer) in answers.into_iter().enumerate() {
+        if number < 2 {
+            answer.abort();
+        } else {
+            assert_eq!(content(answer).await.1, "hello");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_fails_has_one_successor() {
+    let slow = Slow::new(SharedCacheLayer::new(), FRESH);
+    let mut answers: Vec<_> = (0..50).map(|_| slow.asks(empty(get("http://site.example/stumbles/1")))).collect();
+    settle().await;
+    slow.lets_through(1);
+    settle().await;
+    assert_eq!(slow.calls(), 2);
+    slow.lets_through(1);
+    settle().await;
+    slow.ends_all("hello");
+    assert!(answers.remove(0).await.unwrap().is_err());
+    for answer in answers {
+        assert_eq!(content(answer).await.1, "hello");
+    }
+    assert_eq!(slow.calls(), 2);
+}
+
+#[tokio::test]
+async fn who_wants_nothing_stored_keeps_nobody_waiting() {
+    let slow = Slow::new(SharedCacheLayer::new(), FRESH);
+    let mut request = empty(get("http://site.example/a"));
+    request.headers_mut().insert("cache-control", "no-store".parse().unwrap());
+    let own = slow.asks(request);
+    settle().await;
+    let others = slow.all_get(10);
+    settle().await;
+    assert_eq!(slow.calls(), 2);
+    own.abort();
+    slow.lets_through(2);
+    settle().await;
+    slow.ends_all("hello");
+    for answer in others {
+        assert_eq!(content(answer).await.1, "hello");
+    }
+    assert_eq!(slow.calls(), 2);
+}
+
+#[tokio::test]
+async fn of_what_is_stored_in_part_the_rest_is_asked_for_once() {
+    let now = UNIX_EPOCH + Duration::from_secs(784_111_777);
+    let layer = SharedCacheLayer::new().clock(ManualClock::at(now));
+    let slow = Slow::new(layer.clone(), &[("cache-control", "max-age=60"), ("etag", "\"a\"")]);
+    let request = empty(get("http://site.example/a"));
+    let key = layer.key_policy().key(request.uri(), request.headers(), None).unwrap();
+    let mut head = StoredHead::new(StatusCode::OK, now, now);
+    head.headers.insert("cache-control", "max-age=60".parse().unwrap());
+    head.headers.insert("etag", "\"a\"".parse().unwrap());
+    let beginning = StoredBody::part(0, Bytes::from("01"), Some(5)).unwrap();
+    layer.store().put(&key, Variant::new(head, beginning)).await.unwrap();
+    let answers = slow.all_get(50);
+    settle().await;
+    assert_eq!(slow.calls(), 1);
+    slow.lets_through(1);
+    settle().await;
+    slow.ends_all("01234");
+    for answer in answers {
+        assert_eq!(content(answer).await.1, "01234");
+    }
+    assert_eq!(slow.calls(), 1);
 }
 
 #[tokio::test]

@@ -196,3 +196,24 @@ async fn parts_without_a_strong_validator_are_never_joined() {
         assert_eq!(site.gets(&[]).await.content, "whole");
     }
 }
+
+#[tokio::test]
+async fn who_wants_the_whole_is_never_told_of_a_range() {
+    let site = Site::new(Profile::Safe);
+    site.answers(206, &[FRESH, ("content-range", "bytes 0-4/10"), ("etag", "\"a\"")], "01234");
+    site.gets(&[("range", "bytes=0-4")]).await;
+    site.answers(416, &[("content-range", "bytes */3")], "");
+    assert_eq!(site.gets(&[]).await.status, 502);
+    site.answers(200, &[FRESH], "012");
+    assert_eq!(site.gets(&[]).await.content, "012");
+}
+
+#[tokio::test]
+async fn the_rest_of_what_has_no_known_end_is_not_asked_for() {
+    let site = Site::new(Profile::Safe);
+    site.answers(206, &[FRESH, ("content-range", "bytes 0-4/*"), ("etag", "\"a\"")], "01234");
+    site.gets(&[("range", "bytes=0-4")]).await;
+    site.answers(200, &[FRESH, ("etag", "\"a\"")], "01234");
+    assert_eq!(site.gets(&[]).await.content, "01234");
+    assert!(!site.last_seen().headers.contains_key("range"));
+}

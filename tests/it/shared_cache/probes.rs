@@ -82,6 +82,15 @@ async fn each_caller_has_a_store_of_its_own_where_that_is_asked_for() {
 }
 
 #[tokio::test]
+async fn who_may_do_less_for_a_caller_does_not_get_what_came_of_more() {
+    let site = Site::with(|layer| layer.partition(Partition::ByPrincipal));
+    let alice = |scopes: &[&str]| Principal::builder().subject("alice").scopes(scopes.iter().copied()).build();
+    site.answers(200, &[("cache-control", "private, max-age=60")], "the account").answers(403, &[], "refused");
+    assert_eq!(as_principal(&site, &alice(&["account", "profile"])).await, "the account");
+    assert_eq!(as_principal(&site, &alice(&["profile"])).await, "refused");
+}
+
+#[tokio::test]
 async fn vary_is_respected() {
     let site = Site::new(Profile::Safe);
     site.answers(200, &[PUBLIC, ("vary", "accept-language")], "deutsch");

@@ -38,9 +38,9 @@ impl Store for Remote {
         self.0.put(key, variant).await
     }
 
-    async fn touch(&self, key: &CacheKey, head: StoredHead) -> Result<(), Infallible> {
+    async fn touch(&self, key: &CacheKey, head: StoredHead, epoch: u64) -> Result<(), Infallible> {
         tokio::task::yield_now().await;
-        self.0.touch(key, head).await
+        self.0.touch(key, head, epoch).await
     }
 
     async fn purge(&self, purge: &Purge) -> Result<usize, Infallible> {
@@ -72,7 +72,7 @@ impl Store for Gone {
         Err(Self)
     }
 
-    async fn touch(&self, _: &CacheKey, _: StoredHead) -> Result<(), Self> {
+    async fn touch(&self, _: &CacheKey, _: StoredHead, _: u64) -> Result<(), Self> {
         Err(Self)
     }
 

@@ -35,6 +35,45 @@ async fn the_answer_to_a_post_with_credentials_is_its_clients() {
 }
 
 #[tokio::test]
+async fn the_answer_to_a_post_that_wants_nothing_stored_is_not() {
+    let site = Site::new(Profile::Safe);
+    site.answers(200, &[FRESH, HERE], "mine").answers(200, &[FRESH], "ours");
+    site.sends("POST", "http://site.example/a", &[("cache-control", "no-store")]).await;
+    assert_eq!(site.gets(&[]).await.content, "ours");
+}
+
+#[tokio::test]
+async fn an_answer_to_a_post_that_was_overtaken_by_another_write_is_not_stored() {
+    use bytes::Bytes;
+    use donjon::conditional_cache::shared::SharedCacheLayer;
+    use http::{Request, Response};
+    use http_body_util::{BodyExt as _, Empty, Full};
+    use tower::{Layer as _, ServiceExt as _, service_fn};
+    for (name, overtaken_by, kept) in
+        [("nobody", None, true), ("a PUT", Some("/a"), false), ("a PUT elsewhere", Some("/b"), true)]
+    {
+        let service = SharedCacheLayer::new().layer(service_fn(|request: Request<Empty<Bytes>>| async move {
+            let answer =
+                Response::builder().header("cache-control", "max-age=60").header("content-location", request.uri().path());
+            Ok::<_, std::convert::Infallible>(answer.body(Full::new(Bytes::from(request.method().to_string()))).unwrap())
+        }));
+        let asks = |method: &str, uri: &str| {
+            service
+                .clone()
+                .oneshot(Request::builder().method(method).uri(uri).header("host", "site.example").body(Empty::new()).unwrap())
+        };
+        let posted = asks("POST", "/a").await.unwrap();
+        // Its content is still on its way.
+        if let Some(uri) = overtaken_by {
+            asks("PUT", uri).await.unwrap();
+        }
+        posted.into_body().collect().await.unwrap();
+        let got = asks("GET", "/a").await.unwrap().into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(got == "POST", kept, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn groups_are_forgotten_together() {
     let site = Site::new(Profile::Safe);
     site.answers(200, &[FRESH, ("cache-groups", "\"articles\", \"front\"")], "one");

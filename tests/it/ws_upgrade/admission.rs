@@ -75,6 +75,7 @@ async fn users_are_counted_by_their_principal_wherever_it_is_verified() {
     ] {
         assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
     }
+    assert_eq!(layer.counters().refused_handshakes(), 4);
     for _ in 0..3 {
         TestSocket::connect(app(&layer, echo), handshake()).await.expect("who is nobody is not counted");
     }

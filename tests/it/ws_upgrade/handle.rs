@@ -11,10 +11,14 @@ use donjon::{
 };
 use http::Request;
 use hyper::body::Incoming;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    sync::mpsc,
+    time::Instant,
+};
 use tower::ServiceBuilder;
 
-use super::{app, handshake, open_raw, rest, serve};
+use super::{app, frame, handshake, open_raw, rest, serve};
 
 /// A handler that hands its handle out and then does nothing but stay.
 fn handing_out()
@@ -70,6 +74,34 @@ async fn a_slow_peer_is_disconnected_and_told_1013() {
     assert!(sent < 64, "{sent} messages for one who reads nothing");
     assert!(rest(io).await.ends_with(b"\x88\x0a\x03\xf5too slow"));
     assert_eq!(layer.counters().ended(WsErrorKind::Slow), 1);
+}
+
+/// Both the reader, who owes a pong, and the queue wait for the peer to read; and both go on when it does.
+#[tokio::test(start_paused = true)]
+async fn a_pong_that_is_owed_does_not_make_the_queue_wait() {
+    let (send, mut handles) = mpsc::channel(1);
+    let (heard, mut pings) = mpsc::channel(1);
+    let handler = move |mut socket: WsSocket| async move {
+        send.send(socket.handle()).await.unwrap();
+        while let Some(Ok(_)) = socket.recv().await {
+            let _ = heard.try_send(());
+        }
+    };
+    let layer = layer(SlowConsumer::Wait, 64);
+    let mut io = open_raw(serve(app(&layer, handler))).await;
+    let handle = handles.recv().await.unwrap();
+    while handle.try_send("x".repeat(10_000)).is_ok() {
+        // Until the pipe is full and the queue is as well.
+        tokio::task::yield_now().await;
+    }
+    io.write_all(&frame(0x89, b"")).await.unwrap();
+    pings.recv().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let (start, mut buffer) = (Instant::now(), vec![0; 16 * 1024]);
+    while handle.queued() > 0 {
+        assert!(io.read(&mut buffer).await.unwrap() > 0);
+    }
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 }
 
 #[tokio::test]

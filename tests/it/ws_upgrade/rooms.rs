@@ -1,7 +1,8 @@
 //! One message for many.
 
 use donjon::ws_upgrade::{
-    InProcess, Limits, Message, Rooms, SlowConsumer, WsErrorKind, WsHandle, WsSocket, WsUpgradeLayer, testing::TestSocket,
+    Bus, InProcess, Inbox, Limits, Message, Rooms, SlowConsumer, WsErrorKind, WsHandle, WsSocket, WsUpgradeLayer,
+    testing::TestSocket,
 };
 use tokio::sync::mpsc;
 
@@ -140,6 +141,32 @@ async fn rooms_on_one_bus_are_one() {
     drop(there);
     here.broadcast("lobby", "alone").await;
     assert_eq!(one.recv().await, Some("alone".into()));
+}
+
+/// Where a message waits for somebody, those on the bus do not.
+#[tokio::test]
+async fn the_bus_has_it_before_anybody_is_waited_for() {
+    struct Wire(mpsc::UnboundedSender<Message>);
+
+    impl Bus for Wire {
+        fn attach(&self, _: Inbox) {}
+
+        async fn publish(&self, _: &Inbox, _: &str, message: &Message) {
+            let _ = self.0.send(message.clone());
+        }
+    }
+
+    let layer = WsUpgradeLayer::builder();
+    let layer = layer.slow_consumer(SlowConsumer::Wait).limits(Limits::default().queue_messages(1)).build().unwrap();
+    let (send, mut published) = mpsc::unbounded_channel();
+    let rooms = Rooms::over(Wire(send));
+    let (_sockets, [a]) = sockets(&layer).await;
+    let _member = rooms.join("lobby", &a);
+    a.try_send("in the way").unwrap();
+    let mut broadcast = Box::pin(rooms.broadcast("lobby", "to all"));
+    assert!(futures_util::poll!(&mut broadcast).is_pending());
+    assert_eq!(published.try_recv().unwrap(), Message::from("to all"));
+    assert_eq!(broadcast.await.queued, 1);
 }
 
 /// The message is one allocation; a member's part of it is none, once its queue has grown.

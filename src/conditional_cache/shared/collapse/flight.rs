@@ -12,6 +12,7 @@ pub(super) struct Flight<T, W> {
     /// In the order in which they came.
     waiting: BTreeMap<Ticket, Option<W>>,
     next: Ticket,
+    failed: bool,
 }
 
 #[derive(Debug)]
@@ -56,7 +57,7 @@ pub(super) enum Succession<W> {
 impl<T: Clone, W> Flight<T, W> {
     /// A flight with a leader.
     pub(super) fn new() -> Self {
-        Self { state: State::Led, waiting: BTreeMap::new(), next: 0 }
+        Self { state: State::Led, waiting: BTreeMap::new(), next: 0, failed: false }
     }
 
     /// Somebody comes.
@@ -106,6 +107,11 @@ impl<T: Clone, W> Flight<T, W> {
             State::Led => self.call_next(),
             _ => Succession::Unchanged,
         }
+    }
+
+    /// The leader's call failed. Says whether one has failed before it.
+    pub(super) fn fails_again(&mut self) -> bool {
+        std::mem::replace(&mut self.failed, true)
     }
 
     /// The leader shares what it has, with those who wait and those who come. Returns whom to wake.

@@ -2,7 +2,7 @@
 //!
 //! The first to ask leads, the others wait until the head of the response says whether it is for them too. If it is, they read the body as
 //! it comes. If it is not, each goes alone, and for a while nobody waits for that key again. If the leader goes away, the one who has waited
-//! longest leads: exactly one, and its going away calls the next.
+//! longest leads: exactly one, and its going away calls the next. So too if its call fails, but once only: two failures are no chance.
 
 mod flight;
 mod passing;
@@ -22,6 +22,7 @@ use self::{
     passing::Passing,
 };
 use super::key::CacheKey;
+use crate::core::trace::event;
 
 /// Who asks for what at the moment. `T` is what a leader shares. Cloning is a reference count.
 pub(super) struct Collapse<T>(Arc<Inner<T>>);
@@ -137,15 +138,14 @@ impl<T: Clone> Seat<T> {
         }
     }
 
-    /// From now on who asks for the key begins a new flight.
-    fn end(&self) {
-        self.forget(&mut lock(&self.inner.flights));
+    /// From now on who asks for the key begins a new flight. Whether it has not been so already.
+    fn end(&self) -> bool {
+        self.forget(&mut lock(&self.inner.flights))
     }
 
-    fn forget(&self, flights: &mut HashMap<CacheKey, Shared<T>>) {
-        if flights.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
-            flights.remove(&self.key);
-        }
+    fn forget(&self, flights: &mut HashMap<CacheKey, Shared<T>>) -> bool {
+        let is_there = flights.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight));
+        is_there && flights.remove(&self.key).is_some()
     }
 }
 
@@ -176,6 +176,15 @@ impl<T: Clone> Lead<T> {
         let woken = lock(&seat.flight).release();
         woken.into_iter().for_each(Waker::wake);
     }
+
+    /// The inner service failed. The one who has waited longest leads, and if it fails as well, all who wait go alone: they should neither
+    /// come down upon a service that has just stumbled, nor wait in a row before one that is down.
+    pub(super) fn fail(self) {
+        let again = self.seat.as_ref().is_some_and(|seat| lock(&seat.flight).fails_again());
+        if again {
+            self.release(None);
+        }
+    }
 }
 
 impl<T: Clone> Drop for Lead<T> {
@@ -204,6 +213,15 @@ impl<T: Clone> Drop for Sharing<T> {
 #[must_use = "futures do nothing unless polled"]
 pub(super) struct Wait<T: Clone> {
     seat: Option<(Seat<T>, Ticket)>,
+}
+
+impl<T: Clone> Wait<T> {
+    /// Has waited long enough: who comes from now on begins anew. Those who wait still get what the leader may yet bring.
+    pub(super) fn give_up(self) {
+        if self.seat.as_ref().is_some_and(|(seat, _)| seat.end()) {
+            event!(WARN, "a request hangs for which others wait");
+        }
+    }
 }
 
 impl<T: Clone> Future for Wait<T> {

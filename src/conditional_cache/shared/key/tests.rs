@@ -68,6 +68,9 @@ fn callers_never_share() {
         of(&caller(Some(""), "alice")),
         of(&caller(Some("a"), "lice")),
         of(&caller(Some("b"), "lice")),
+        of(&Principal::builder().subject("alice").scopes(["read"]).build()),
+        of(&Principal::builder().subject("alice").scopes(["read", "write"]).build()),
+        of(&Principal::builder().subject("alice").scopes(["readwrite"]).build()),
     ];
     for (number, one) in keys.iter().enumerate() {
         assert!(keys[number + 1..].iter().all(|other| one != other), "{number}");

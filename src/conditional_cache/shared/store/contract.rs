@@ -43,12 +43,13 @@ pub trait Store: Clone + Send + Sync + 'static {
     fn put(&self, key: &CacheKey, variant: Variant) -> impl Future<Output = Result<Kept, Self::Error>> + Send;
 
     /// Gives the response that was selected by the same fields another head, if it is still there: it was validated
-    /// ([RFC 9111 §4.3.4](https://www.rfc-editor.org/rfc/rfc9111#section-4.3.4)).
+    /// ([RFC 9111 §4.3.4](https://www.rfc-editor.org/rfc/rfc9111#section-4.3.4)). That was asked for in this [epoch](Self::epoch), and a purge
+    /// since then still counts. A response that came after the head's `request_time` is another one, which it says nothing of.
     ///
     /// # Errors
     ///
     /// If it is not certain that it was done.
-    fn touch(&self, key: &CacheKey, head: StoredHead) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    fn touch(&self, key: &CacheKey, head: StoredHead, epoch: u64) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
     /// Forgets, or marks as stale, what `purge` names; says how many responses that were.
     ///

@@ -190,11 +190,18 @@ impl MemoryStore {
         kept
     }
 
-    fn touch_now(&self, key: &CacheKey, head: StoredHead) {
+    fn touch_now(&self, key: &CacheKey, mut head: StoredHead, epoch: u64) {
         let mut books = self.writing();
         let old = self.look(key);
         let validated = old.as_slice().iter().find(|variant| variant.head().selecting == head.selecting);
-        let Some(validated) = validated.cloned() else { return };
+        // What came after this was asked for is another response.
+        let Some(validated) = validated.filter(|found| found.head().response_time <= head.request_time) else { return };
+        let validated = validated.clone().with_epoch(epoch);
+        match books.log.judge(key, &validated) {
+            Some(PurgeMode::Hard) => return,
+            Some(PurgeMode::Soft) => head.stale = true,
+            None => {}
+        }
         let new = old.with(validated.with_head(head));
         let evicted = self.write(&mut books.index, key, &old, new);
         drop(books);
@@ -249,8 +256,8 @@ impl Store for MemoryStore {
         Ok(self.put_now(key, variant))
     }
 
-    async fn touch(&self, key: &CacheKey, head: StoredHead) -> Result<(), Infallible> {
-        self.touch_now(key, head);
+    async fn touch(&self, key: &CacheKey, head: StoredHead, epoch: u64) -> Result<(), Infallible> {
+        self.touch_now(key, head, epoch);
         Ok(())
     }
 

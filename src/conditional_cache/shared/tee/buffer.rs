@@ -8,7 +8,10 @@ use std::{
 use bytes::Bytes;
 use http::HeaderMap;
 
-use super::super::store::StoredBody;
+use super::{
+    super::store::StoredBody,
+    room::{Held, Room},
+};
 
 /// One reader among others.
 pub(super) type Place = u64;
@@ -29,11 +32,11 @@ pub(super) struct Buffer {
     /// The number of the first of them.
     first: At,
     /// What the chunks take.
-    held: u64,
+    held: Held,
     received: u64,
     trailers: Option<Arc<HeaderMap>>,
     end: Option<End>,
-    /// It is more than may be stored.
+    /// It is more than may be stored, or than there is room for.
     too_large: bool,
     readers: BTreeMap<Place, At>,
     next: Place,
@@ -76,13 +79,13 @@ pub(super) enum Left {
 }
 
 impl Buffer {
-    pub(super) fn new(max: u64, expected: Option<u64>) -> Self {
+    pub(super) fn new(max: u64, expected: Option<u64>, room: Room) -> Self {
         Self {
             max,
             expected,
             chunks: VecDeque::new(),
             first: 0,
-            held: 0,
+            held: Held::nothing(room),
             received: 0,
             trailers: None,
             end: None,
@@ -135,9 +138,9 @@ impl Buffer {
             return;
         }
         self.received += chunk.len() as u64;
-        self.held += chunk.len() as u64 + CHUNK;
+        let fits = self.held.add(chunk.len() as u64 + CHUNK);
         self.chunks.push_back(chunk);
-        self.too_large |= self.held > self.max.saturating_add(CHUNK);
+        self.too_large |= !fits || self.is_over_max();
         self.trim();
     }
 
@@ -185,6 +188,10 @@ impl Buffer {
         self.expected == Some(self.received)
     }
 
+    fn is_over_max(&self) -> bool {
+        self.held.bytes() > self.max.saturating_add(CHUNK)
+    }
+
     pub(super) fn is_too_large(&self) -> bool {
         self.too_large
     }
@@ -208,9 +215,9 @@ impl Buffer {
         }
         let slowest = self.readers.values().min().copied().unwrap_or(At::MAX);
         // Not the last one: whoever brought it has not read it yet.
-        while self.first < slowest || (self.held > self.max.saturating_add(CHUNK) && self.chunks.len() > 1) {
+        while self.first < slowest || (self.is_over_max() && self.chunks.len() > 1) {
             let Some(chunk) = self.chunks.pop_front() else { break };
-            self.held -= chunk.len() as u64 + CHUNK;
+            self.held.subtract(chunk.len() as u64 + CHUNK);
             self.first += 1;
         }
     }

@@ -11,6 +11,7 @@ use http_body::{Body, SizeHint};
 use super::{
     super::store::StoredBody,
     buffer::{Buffer, Finish, Left, Next, Place},
+    room::Room,
     wakers::Wakers,
 };
 
@@ -32,12 +33,14 @@ struct Inner<B> {
 type Done = Box<dyn FnOnce(Filled) + Send>;
 
 /// What is asked of a [`Fill`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(in super::super) struct Limits {
     /// The most bytes that may be stored.
     pub(in super::super) max: u64,
     /// What `Content-Length` says: a content of another length is never stored.
     pub(in super::super) expected: Option<u64>,
+    /// What it shares with all others that are on their way.
+    pub(in super::super) room: Room,
 }
 
 /// What became of a body.
@@ -45,7 +48,7 @@ pub(in super::super) struct Limits {
 pub(in super::super) enum Filled {
     /// All of it, for the store.
     Whole(StoredBody),
-    /// It is more than may be stored.
+    /// It is more than may be stored, or than there was room for.
     TooLarge,
     /// It failed, was too short or too long, or nobody wanted the rest.
     Cut,
@@ -62,7 +65,7 @@ impl<B: Body> Fill<B> {
             hint.set_upper(upper.saturating_add(before));
         }
         hint.set_lower(of_body.lower().saturating_add(before));
-        let mut buffer = Buffer::new(limits.max, limits.expected.or(hint.exact()));
+        let mut buffer = Buffer::new(limits.max, limits.expected.or(hint.exact()), limits.room);
         there.into_iter().for_each(|chunk| buffer.push(chunk));
         if body.is_end_stream() {
             buffer.end();

@@ -9,8 +9,8 @@ use http_body_util::BodyExt as _;
 use proptest::prelude::*;
 
 use super::{
-    Fill, Filled, Limits,
-    tests::{Told, data, fed},
+    Fill, Filled,
+    tests::{Told, data, fed, limits},
 };
 
 /// Many readers on four threads, one of which goes away: all get all.
@@ -18,7 +18,7 @@ use super::{
 async fn no_reader_hangs() {
     for _ in 0..50 {
         let (sender, body) = fed();
-        let (fill, first) = Fill::start(body, Limits { max: 100_000, expected: None });
+        let (fill, first) = Fill::start(body, limits(100_000, None));
         let told = Told::of(&fill);
         let readers: Vec<_> = (0..20).map(|_| fill.reader().unwrap()).collect();
         let tasks: Vec<_> = readers.into_iter().map(|reader| tokio::spawn(reader.collect())).collect();
@@ -60,7 +60,7 @@ proptest! {
     #[test]
     fn readers_read_the_same(steps in prop::collection::vec(step(), 0..60), max in 0..2000_u64) {
         let (sender, body) = fed();
-        let (fill, first) = Fill::start(body, Limits { max, expected: None });
+        let (fill, first) = Fill::start(body, limits(max, None));
         let told = Told::of(&fill);
         let mut fed = Vec::new();
         let mut readers = vec![(first, Vec::new())];

@@ -14,9 +14,11 @@ use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, StreamBody};
 use tokio::sync::mpsc;
 
-use super::{Fill, Filled, Limits, Reader};
+use super::{Fill, Filled, Limits, Reader, Room};
 
-const LIMITS: Limits = Limits { max: 1000, expected: None };
+pub(super) fn limits(max: u64, expected: Option<u64>) -> Limits {
+    Limits { max, expected, room: Room::new(1_000_000) }
+}
 
 /// What became of a fill, for a test to look at.
 #[derive(Clone, Default)]
@@ -81,7 +83,7 @@ fn waits<B: Body<Error: std::fmt::Debug>>(reader: &mut Reader<B>) {
 
 #[test]
 fn what_is_read_is_stored() {
-    let (fill, mut reader) = Fill::start(frames(&["ab", "", "c"]), LIMITS);
+    let (fill, mut reader) = Fill::start(frames(&["ab", "", "c"]), limits(1000, None));
     let told = Told::of(&fill);
     assert_eq!([now(&mut reader), now(&mut reader)], [Some("ab".into()), Some("c".into())]);
     told.is("None");
@@ -92,7 +94,7 @@ fn what_is_read_is_stored() {
 #[test]
 fn the_first_byte_is_not_kept_waiting() {
     let (sender, body) = fed();
-    let (_fill, mut reader) = Fill::start(body, LIMITS);
+    let (_fill, mut reader) = Fill::start(body, limits(1000, None));
     waits(&mut reader);
     sender.send(data("a")).unwrap();
     assert_eq!(now(&mut reader), Some("a".into()));
@@ -101,7 +103,7 @@ fn the_first_byte_is_not_kept_waiting() {
 
 #[test]
 fn each_reader_goes_at_its_own_pace() {
-    let (fill, mut first) = Fill::start(frames(&["a", "b", "c"]), LIMITS);
+    let (fill, mut first) = Fill::start(frames(&["a", "b", "c"]), limits(1000, None));
     let mut second = fill.reader().unwrap();
     assert_eq!(now(&mut second), Some("a".into()));
     assert_eq!(now(&mut second), Some("b".into()));
@@ -116,7 +118,7 @@ fn each_reader_goes_at_its_own_pace() {
 #[tokio::test]
 async fn a_reader_that_stands_still_keeps_nobody_waiting() {
     let (sender, body) = fed();
-    let (fill, mut still) = Fill::start(body, LIMITS);
+    let (fill, mut still) = Fill::start(body, limits(1000, None));
     let told = Told::of(&fill);
     // It asked, and will not ask again when it is woken.
     waits(&mut still);
@@ -136,7 +138,7 @@ fn trailers_reach_everybody_and_the_store() {
     let mut trailers = HeaderMap::new();
     trailers.insert("x-end", "1".parse().unwrap());
     let (sender, body) = fed();
-    let (fill, mut first) = Fill::start(body, LIMITS);
+    let (fill, mut first) = Fill::start(body, limits(1000, None));
     let told = Told::of(&fill);
     let mut second = fill.reader().unwrap();
     sender.send(data("a")).unwrap();
@@ -153,7 +155,7 @@ fn trailers_reach_everybody_and_the_store() {
 #[test]
 fn an_error_cuts_it_for_all_and_nothing_is_stored() {
     let (sender, body) = fed();
-    let (fill, mut first) = Fill::start(body, LIMITS);
+    let (fill, mut first) = Fill::start(body, limits(1000, None));
     let told = Told::of(&fill);
     let mut second = fill.reader().unwrap();
     sender.send(data("a")).unwrap();
@@ -170,7 +172,7 @@ fn an_error_cuts_it_for_all_and_nothing_is_stored() {
 #[test]
 fn a_length_that_is_not_kept_is_never_stored() {
     for (name, expected, stored) in [("short", 4, false), ("right", 3, true), ("long", 2, false)] {
-        let (fill, mut reader) = Fill::start(frames(&["ab", "c"]), Limits { expected: Some(expected), ..LIMITS });
+        let (fill, mut reader) = Fill::start(frames(&["ab", "c"]), limits(1000, Some(expected)));
         let told = Told::of(&fill);
         while let Some(Some(Ok(_))) = reader.frame().now_or_never() {}
         assert_eq!(matches!(*told.0.lock().unwrap(), Some(Filled::Whole(_))), stored, "{name}");
@@ -180,7 +182,7 @@ fn a_length_that_is_not_kept_is_never_stored() {
 #[test]
 fn all_that_was_promised_is_whole_without_its_end() {
     let (sender, body) = fed();
-    let (fill, mut reader) = Fill::start(body, Limits { expected: Some(2), ..LIMITS });
+    let (fill, mut reader) = Fill::start(body, limits(1000, Some(2)));
     let told = Told::of(&fill);
     sender.send(data("ab")).unwrap();
     assert_eq!(now(&mut reader), Some("ab".into()));
@@ -192,7 +194,7 @@ fn all_that_was_promised_is_whole_without_its_end() {
 #[test]
 fn what_is_too_large_is_passed_on_and_let_go() {
     let (sender, body) = fed();
-    let (fill, mut reader) = Fill::start(body, Limits { max: 10, expected: None });
+    let (fill, mut reader) = Fill::start(body, limits(10, None));
     let told = Told::of(&fill);
     for _ in 0..100 {
         sender.send(data("0123456789")).unwrap();
@@ -202,14 +204,34 @@ fn what_is_too_large_is_passed_on_and_let_go() {
     assert!(fill.reader().is_none());
     drop(sender);
     assert_eq!(now(&mut reader), None);
-    let (fill, _reader) = Fill::start(frames(&["a"]), Limits { max: 10, expected: Some(11) });
+    let (fill, _reader) = Fill::start(frames(&["a"]), limits(10, Some(11)));
     Told::of(&fill).is("Some(TooLarge)");
     assert!(fill.reader().is_none());
 }
 
 #[test]
+fn all_together_hold_no_more_than_there_is_room_for() {
+    let room = Room::new(200);
+    let start = || Fill::start(frames(&["0123456789", "0123456789"]), Limits { max: 1000, expected: None, room: room.clone() });
+    let (first, mut reader) = start();
+    let told = Told::of(&first);
+    while now(&mut reader).is_some() {}
+    assert_eq!(told.whole().len(), 20);
+    // The first is stored, and still held for a client that reads it.
+    let (second, mut slow) = start();
+    let told = Told::of(&second);
+    while now(&mut slow).is_some() {}
+    told.is("Some(TooLarge)");
+    drop((first, reader, second, slow));
+    let (third, mut reader) = start();
+    let told = Told::of(&third);
+    while now(&mut reader).is_some() {}
+    assert_eq!(told.whole().len(), 20);
+}
+
+#[test]
 fn one_chunk_may_be_larger_than_all_that_may_be_stored() {
-    let (fill, mut reader) = Fill::start(frames(&["0123456789", "0123456789"]), Limits { max: 5, expected: None });
+    let (fill, mut reader) = Fill::start(frames(&["0123456789", "0123456789"]), limits(5, None));
     let told = Told::of(&fill);
     assert_eq!([now(&mut reader), now(&mut reader)], [Some("0123456789".into()), Some("0123456789".into())]);
     told.is("Some(TooLarge)");
@@ -218,12 +240,12 @@ fn one_chunk_may_be_larger_than_all_that_may_be_stored() {
 #[test]
 fn what_is_there_already_comes_first() {
     let there = ["ab", "c"].map(Bytes::from);
-    let (fill, mut reader) = Fill::start_after(there.clone(), frames(&["de"]), Limits { max: 1000, expected: Some(5) });
+    let (fill, mut reader) = Fill::start_after(there.clone(), frames(&["de"]), limits(1000, Some(5)));
     let told = Told::of(&fill);
     assert_eq!([now(&mut reader), now(&mut reader), now(&mut reader)].map(Option::unwrap).concat(), "abcde");
     assert_eq!(now(&mut reader), None);
     assert_eq!(told.whole(), "abcde");
-    let (fill, mut reader) = Fill::start_after(there, frames(&["de"]), Limits { max: 1, expected: None });
+    let (fill, mut reader) = Fill::start_after(there, frames(&["de"]), limits(1, None));
     let told = Told::of(&fill);
     assert_eq!([now(&mut reader), now(&mut reader), now(&mut reader)].map(Option::unwrap).concat(), "abcde");
     told.is("Some(TooLarge)");
@@ -232,7 +254,7 @@ fn what_is_there_already_comes_first() {
 #[test]
 fn who_falls_too_far_behind_is_cut_short_and_holds_nobody() {
     let (sender, body) = fed();
-    let (fill, mut first) = Fill::start(body, Limits { max: 1000, expected: None });
+    let (fill, mut first) = Fill::start(body, limits(1000, None));
     let mut slow = fill.reader().unwrap();
     for _ in 0..100 {
         sender.send(data("0123456789")).unwrap();
@@ -246,7 +268,7 @@ fn who_falls_too_far_behind_is_cut_short_and_holds_nobody() {
 #[tokio::test]
 async fn the_rest_is_read_for_the_store_if_its_end_is_known() {
     let (sender, body) = fed();
-    let (fill, mut reader) = Fill::start(body, Limits { expected: Some(3), ..LIMITS });
+    let (fill, mut reader) = Fill::start(body, limits(1000, Some(3)));
     let told = Told::of(&fill);
     sender.send(data("a")).unwrap();
     assert_eq!(now(&mut reader), Some("a".into()));
@@ -260,7 +282,7 @@ async fn the_rest_is_read_for_the_store_if_its_end_is_known() {
 #[tokio::test(start_paused = true)]
 async fn the_rest_is_not_waited_for_without_end() {
     let (sender, body) = fed();
-    let (fill, reader) = Fill::start(body, Limits { expected: Some(3), ..LIMITS });
+    let (fill, reader) = Fill::start(body, limits(1000, Some(3)));
     let told = Told::of(&fill);
     drop(reader);
     tokio::time::sleep(Duration::from_secs(60)).await;
@@ -271,7 +293,7 @@ async fn the_rest_is_not_waited_for_without_end() {
 #[tokio::test]
 async fn the_rest_is_dropped_if_its_end_is_not_known() {
     let (sender, body) = fed();
-    let (fill, reader) = Fill::start(body, LIMITS);
+    let (fill, reader) = Fill::start(body, limits(1000, None));
     let told = Told::of(&fill);
     drop(reader);
     told.is("Some(Cut)");
@@ -282,7 +304,7 @@ async fn the_rest_is_dropped_if_its_end_is_not_known() {
 #[test]
 fn without_a_runtime_the_rest_is_dropped() {
     let (sender, body) = fed();
-    let (fill, reader) = Fill::start(body, Limits { expected: Some(3), ..LIMITS });
+    let (fill, reader) = Fill::start(body, limits(1000, Some(3)));
     let told = Told::of(&fill);
     drop(reader);
     told.is("Some(Cut)");
@@ -300,7 +322,7 @@ async fn a_body_that_panics_is_cut_for_all() {
         }
         panic!("a body of a test")
     }));
-    let (fill, first) = Fill::start(body, LIMITS);
+    let (fill, first) = Fill::start(body, limits(1000, None));
     let told = Told::of(&fill);
     let readers = [tokio::spawn(first.collect()), tokio::spawn(fill.reader().unwrap().collect())];
     let mut panicked = 0;
@@ -323,7 +345,7 @@ async fn the_inner_body_is_asked_once_for_all() {
         counted.fetch_add(1, SeqCst);
         receiver.poll_recv(cx)
     }));
-    let (fill, first) = Fill::start(body, LIMITS);
+    let (fill, first) = Fill::start(body, limits(1000, None));
     let readers = (0..100).map(|_| fill.reader().unwrap()).chain([first]);
     let tasks: Vec<_> = readers.map(|reader| tokio::spawn(reader.collect())).collect();
     for _ in 0..3 {

@@ -91,11 +91,38 @@ fn touching_changes_the_head_alone() {
     }
     let mut head = StoredHead::clone(selected("de", "").head());
     head.headers.insert(header::ETAG, "\"1\"".parse().unwrap());
-    store.touch_now(&key("/a"), head.clone());
-    store.touch_now(&key("/b"), head);
+    store.touch_now(&key("/a"), head.clone(), u64::MAX);
+    store.touch_now(&key("/b"), head, u64::MAX);
     assert_eq!(bodies(&store, &key("/a")), ["ja", "yes"]);
     assert!(store.peek(&key("/a")).unwrap().as_slice()[0].head().headers.contains_key(header::ETAG));
     assert!(store.peek(&key("/b")).unwrap().is_empty());
+}
+
+#[test]
+fn a_validation_does_not_undo_a_purge_that_came_after_it_was_asked_for() {
+    let store = MemoryStore::new(KIB * 256);
+    for (name, asked_before, stale) in [("before", true, true), ("after", false, false)] {
+        store.put_now(&key("/a"), variant("a"));
+        let early = store.epoch();
+        store.purge_now(&Purge::everything().soft());
+        let head = StoredHead::clone(variant("").head());
+        store.touch_now(&key("/a"), head, if asked_before { early } else { store.epoch() });
+        assert_eq!(store.peek(&key("/a")).unwrap().as_slice()[0].head().stale, stale, "{name}");
+    }
+}
+
+#[test]
+fn a_validation_says_nothing_of_a_response_that_came_after_it_was_asked_for() {
+    let store = MemoryStore::new(KIB * 256);
+    let at = |second| std::time::UNIX_EPOCH + std::time::Duration::from_secs(second);
+    for (name, asked, freshened) in [("before", 9, false), ("after", 10, true)] {
+        store.put_now(&key("/a"), Variant::new(StoredHead::new(http::StatusCode::OK, at(8), at(10)), StoredBody::whole([])));
+        let mut head = StoredHead::new(http::StatusCode::OK, at(asked), at(11));
+        head.headers.insert(header::ETAG, "\"1\"".parse().unwrap());
+        store.touch_now(&key("/a"), head, u64::MAX);
+        let variants = store.peek(&key("/a")).unwrap();
+        assert_eq!(variants.as_slice()[0].head().headers.contains_key(header::ETAG), freshened, "{name}");
+    }
 }
 
 #[test]
@@ -291,7 +318,7 @@ proptest! {
                     store.put_now(&key_of(&format!("/{number}"), "alice"), variant.with_tags(Tags::new([tag.to_string()])));
                 }
                 Step::Touch { key: number, selecting: which } => {
-                    store.touch_now(&key_of(&format!("/{number}"), "alice"), StoredHead::clone(selecting(which).head()));
+                    store.touch_now(&key_of(&format!("/{number}"), "alice"), StoredHead::clone(selecting(which).head()), u64::MAX);
                 }
                 Step::PurgeTag { tag, soft } => {
                     let purge = Purge::tags(Tags::new([tag.to_string()]));

@@ -1,0 +1,235 @@
+//! Messages echoed a second, and memory an idle connection takes: ours, axum's and four others, each in a process of its own.
+//!
+//! All servers run on one thread, pinned to the first core; the loader, the same for all, on the second. They take turns, round by
+//! round, so that whatever else the machine does hits all alike, and the median of a server's rounds is told, with its ratio to
+//! axum's and to the fastest other's.
+//!
+//!     cargo bench --manifest-path benches/peers/Cargo.toml --bench ws_throughput             # every case
+//!     cargo bench --manifest-path benches/peers/Cargo.toml --bench ws_throughput -- memory   # one: 64x64, 16384x64, 64x1, broadcast, memory
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+mod servers;
+
+const ROUNDS: usize = 9;
+const ROUND: Duration = Duration::from_millis(700);
+const OURS: &str = "donjon";
+const YARDSTICK: &str = "axum";
+const IDLE: usize = 2_000;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if let [flag, name] = &arguments[..]
+        && flag == "--serve"
+    {
+        return servers::serve(name);
+    }
+    let wanted = |case: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == case);
+    pin(std::process::id(), 1);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    for (bytes, connections) in [(64, 64), (16 * 1024, 64), (64, 1)] {
+        if wanted(&format!("{bytes}x{connections}")) {
+            runtime.block_on(throughput(bytes, connections));
+        }
+    }
+    if wanted("broadcast") {
+        runtime.block_on(broadcast());
+    }
+    if wanted("memory") {
+        runtime.block_on(memory());
+    }
+}
+
+struct Server {
+    name: &'static str,
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(name: &'static str) -> Self {
+        let program = std::env::current_exe().expect("a path");
+        let mut process =
+            Command::new(program).args(["--serve", name]).stdout(Stdio::piped()).spawn().expect("the server starts");
+        let mut address = String::new();
+        BufReader::new(process.stdout.take().expect("piped")).read_line(&mut address).expect("its address");
+        pin(process.id(), 0);
+        Self { name, address: address.trim().parse().expect("an address"), process }
+    }
+
+    /// Its resident memory in bytes.
+    fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("procfs");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a resident size");
+        line.split_whitespace().nth(1).expect("a number").parse::<u64>().expect("a number") * 1024
+    }
+
+    /// The seconds that it has run, in the kernel's steps of 10 ms.
+    fn processor_time(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("procfs");
+        let fields = stat.rsplit(')').next().expect("what follows the name").split_whitespace();
+        fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().expect("a number")).sum::<f64>() / 100.0
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn pin(process: u32, core: u32) {
+    let done = Command::new("taskset").args(["-a", "-c", "-p", &core.to_string(), &process.to_string()]).output();
+    assert!(done.is_ok_and(|output| output.status.success()), "taskset cannot pin: the figures would mean nothing");
+}
+
+async fn throughput(bytes: usize, connections: usize) {
+    let mut rates: Vec<(Server, Vec<f64>)> = servers::NAMES.into_iter().map(|name| (Server::start(name), Vec::new())).collect();
+    for round in 0..ROUNDS + 1 {
+        for (server, rates) in &mut rates {
+            let rate = load(server.address, bytes, connections).await;
+            // The first warms up.
+            if round > 0 {
+                rates.push(rate);
+            }
+        }
+    }
+    let medians: Vec<(&str, f64)> = rates.iter_mut().map(|(server, rates)| (server.name, median(rates))).collect();
+    let of = |name: &str| medians.iter().find(|(other, _)| *other == name).map_or(f64::NAN, |(_, rate)| *rate);
+    let fastest = medians.iter().filter(|(name, _)| !name.starts_with(OURS)).map(|(_, rate)| *rate).fold(0.0, f64::max);
+    for (name, rate) in &medians {
+        println!(
+            "ws_throughput {bytes}x{connections} {name} {rate:.0} messages/s, {:.2} of {YARDSTICK}'s, {:.2} of the fastest other's",
+            rate / of(YARDSTICK),
+            rate / fastest
+        );
+    }
+}
+
+/// Messages a second that come back over so many connections, one in flight on each.
+async fn load(address: SocketAddr, bytes: usize, connections: usize) -> f64 {
+    let end = Instant::now() + ROUND;
+    let started = Instant::now();
+    let mut tasks = Vec::new();
+    for _ in 0..connections {
+        tasks.push(tokio::spawn(async move {
+            let mut connection = open(address).await;
+            let message = frame(bytes);
+            let mut answer = vec![0; head(bytes) + bytes];
+            let mut count = 0_u64;
+            while Instant::now() < end {
+                connection.write_all(&message).await.expect("sent");
+                connection.read_exact(&mut answer).await.expect("echoed");
+                count += 1;
+            }
+            assert_eq!(answer[head(bytes)..], vec![b'x'; bytes], "the echo is what was sent");
+            count
+        }));
+    }
+    let mut total = 0;
+    for task in tasks {
+        total += task.await.expect("the loader lives");
+    }
+    total as f64 / started.elapsed().as_secs_f64()
+}
+
+/// Processor time of the server for one message of 256 bytes to a thousand members, since the loader, which reads them all, takes longer.
+async fn broadcast() {
+    const MEMBERS: usize = 1_000;
+    const ROUNDS: u32 = 300;
+    for name in servers::ROOMS {
+        let server = Server::start(name);
+        let mut members = Vec::new();
+        for _ in 0..MEMBERS {
+            members.push(open(server.address).await);
+        }
+        let (message, mut answer) = (frame(256), [0; 4 + 256]);
+        let mut before = 0.0;
+        for round in 0..ROUNDS + 20 {
+            // The first rounds warm up.
+            if round == 20 {
+                before = server.processor_time();
+            }
+            members[0].write_all(&message).await.expect("sent");
+            for member in &mut members {
+                member.read_exact(&mut answer).await.expect("told");
+            }
+        }
+        let each = (server.processor_time() - before) / f64::from(ROUNDS) / MEMBERS as f64 * 1e9;
+        println!("ws_broadcast 256 bytes to {MEMBERS} members {name} {each:.0} ns of the server's processor for each member");
+    }
+}
+
+async fn memory() {
+    for name in servers::NAMES {
+        let server = Server::start(name);
+        // One connection of each is not idle memory but the program's.
+        let first = open(server.address).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let before = server.resident();
+        let mut held = vec![first];
+        for _ in 0..IDLE {
+            let mut connection = open(server.address).await;
+            // One message each, so that what is reserved at first use is in it.
+            connection.write_all(&frame(64)).await.expect("sent");
+            connection.read_exact(&mut [0; 66]).await.expect("echoed");
+            held.push(connection);
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let each = server.resident().saturating_sub(before) as f64 / IDLE as f64 / 1024.0;
+        println!("ws_memory {IDLE} idle {name} {each:.1} KiB each");
+    }
+}
+
+async fn open(address: SocketAddr) -> TcpStream {
+    let mut connection = TcpStream::connect(address).await.expect("connected");
+    connection.set_nodelay(true).expect("a socket option");
+    let request = format!(
+        "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    connection.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(connection.read_u8().await.expect("answered"));
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101"), "upgraded");
+    connection
+}
+
+/// A masked binary frame.
+fn frame(bytes: usize) -> Vec<u8> {
+    let key = [0x12, 0x34, 0x56, 0x78];
+    let mut frame = vec![0x82];
+    match bytes {
+        0..=125 => frame.push(0x80 | bytes as u8),
+        _ => {
+            frame.push(0x80 | 126);
+            frame.extend((bytes as u16).to_be_bytes());
+        }
+    }
+    frame.extend(key);
+    frame.extend(key.iter().cycle().take(bytes).map(|key| b'x' ^ key));
+    frame
+}
+
+/// The length of the head of an unmasked frame.
+fn head(bytes: usize) -> usize {
+    if bytes > 125 { 4 } else { 2 }
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
