@@ -5,14 +5,15 @@ use axum_core::{
 };
 use http::request::Parts;
 
-use crate::ws_upgrade::{WsAccept, WsHandshake, WsRejection, WsRejectionKind};
+use crate::ws_upgrade::{WsAccept, WsHandshake, WsRejection};
 
 /// A handler that needs a handshake answers 426 to a request without one. `Option<WsHandshake>` takes both.
 impl<S: Sync> FromRequestParts<S> for WsHandshake {
     type Rejection = WsRejection;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, WsRejection> {
-        parts.extensions.remove().ok_or(WsRejectionKind::NoHandshake.over(parts.version))
+        let handshake = parts.extensions.remove();
+        handshake.ok_or_else(|| Self::missing(&parts.method, parts.version, &parts.uri, &parts.headers, &parts.extensions))
     }
 }
 

@@ -221,6 +221,10 @@ impl<'a> TagRef<'a> {
         Some((Self { strength, opaque }, after.strip_prefix(b"\"")?))
     }
 
+    pub(super) fn is_weak(self) -> bool {
+        self.strength == Strength::Weak
+    }
+
     pub(super) fn equals(self, other: Self, comparison: Comparison) -> bool {
         let comparable =
             comparison == Comparison::Weak || (self.strength, other.strength) == (Strength::Strong, Strength::Strong);

@@ -23,7 +23,8 @@
 //! 7. Ranges that overlap or nearly touch become one. The whole is sent where ranges are malformed, more than 64, in no order, or would
 //!    come to more than it ([RFC 9110 §14.2](https://www.rfc-editor.org/rfc/rfc9110#section-14.2)), and for several parts of coded content.
 //! 8. Other methods pass untouched, for when their answer is there, their work is done. A handler asks [`Preconditions`] *before* it
-//!    writes: 412 if they fail, 428 if it demands them ([RFC 6585 §3](https://www.rfc-editor.org/rfc/rfc6585#section-3)).
+//!    writes: 412 if they fail, 428 if it demands them ([RFC 6585 §3](https://www.rfc-editor.org/rfc/rfc6585#section-3)). `If-Match` is matched
+//!    by strong tags only, so what is written to gives one of its own, as by [`Version::with_strong_tag`].
 //! 9. HEAD has no content to hash. It is answered with the handler's validators; a tag is made only where the content is still there, as
 //!    for a GET handler of axum, which strips it further out.
 //! 10. `Cache-Control`, `Expires` and `Vary` are written on answers to GET and HEAD that do not speak of caching, by [`CachePolicy`]
@@ -98,8 +99,9 @@
 //! # Ordering
 //!
 //! Inside `TokenAuth`, so that the principal is known, and inside `ErrorMapping`, which renders the 412. A compressing layer may stand on
-//! either side; further out is better, since then the tag is made before the work of compressing is done. Every other order is correct
-//! too: a principal is also found in the response.
+//! either side; further out is better, since then the tag is made before the work of compressing is done, but not further out than a
+//! `SharedCache`, whose hits have the tag that was made for another client. Every other order is correct too: a principal is also found in
+//! the response.
 //!
 //! # Feature
 //!

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::{
-    entity_tag::{Comparison, list},
+    entity_tag::{Comparison, TagRef, list},
     http_date,
     if_range::IfRange,
     validators::{Current, Validators},
@@ -41,26 +41,42 @@ use crate::core::{
 ///
 /// `check` and the write have to be one step for everybody else: under one lock, or in one transaction.
 ///
-/// With the feature `axum` it is an extractor that never refuses, and a [`Problem`] is a response:
+/// With the feature `axum` it is an extractor that never refuses, and a [`Problem`] is a response. The GET gives a strong tag of its own, for
+/// the one that the layer would make is weak for a client that accepts a coding, as every browser does, and a weak tag never matches `If-Match`
+/// ([§13.1.1](https://www.rfc-editor.org/rfc/rfc9110#section-13.1.1)). So leave such a route out of what a layer further out compresses.
 ///
 /// ```
 /// # #[cfg(feature = "axum")] {
-/// # use std::sync::{Arc, Mutex};
+/// # use std::sync::{Arc, Mutex, PoisonError};
 /// use axum::{Router, extract::State, routing};
 /// use donjon::{Problem, conditional_cache::{EntityTag, Preconditions, Validators}};
 ///
+/// #[derive(Default)]
+/// struct Page { revision: u64, text: String }
+///
+/// impl Page {
+///     fn validators(&self) -> Validators {
+///         Validators::existing().with_entity_tag(EntityTag::of(self.revision.to_string()))
+///     }
+/// }
+///
+/// async fn get(State(page): State<Arc<Mutex<Page>>>) -> (Validators, String) {
+///     let page = page.lock().unwrap_or_else(PoisonError::into_inner);
+///     (page.validators(), page.text.clone())
+/// }
+///
 /// async fn put(
-///     State(page): State<Arc<Mutex<String>>>,
+///     State(page): State<Arc<Mutex<Page>>>,
 ///     preconditions: Preconditions,
 ///     text: String,
 /// ) -> Result<Validators, Problem> {
-///     let mut page = page.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-///     preconditions.check(&Validators::existing().with_entity_tag(EntityTag::of(&*page)))?;
-///     *page = text;
-///     Ok(Validators::existing().with_entity_tag(EntityTag::of(&*page)))
+///     let mut page = page.lock().unwrap_or_else(PoisonError::into_inner);
+///     preconditions.require_if_match()?.check(&page.validators())?;
+///     *page = Page { revision: page.revision + 1, text };
+///     Ok(page.validators())
 /// }
 ///
-/// let router: Router = Router::new().route("/page", routing::put(put)).with_state(Arc::default());
+/// let router: Router = Router::new().route("/page", routing::get(get).put(put)).with_state(Arc::default());
 /// # }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -167,11 +183,15 @@ impl Preconditions {
     ///
     /// # Errors
     ///
-    /// 412 if the resource is not in the state that the client supposes. Nothing must be changed then.
+    /// 412 if the resource is not in the state that the client supposes. Nothing must be changed then. Its detail says so if `If-Match` holds weak
+    /// tags only, none of which can match.
     pub fn check(&self, current: &Validators) -> Result<(), Problem> {
         // To the evaluation all methods that write are alike.
         match self.evaluate(&Method::PUT, current) {
-            Evaluation::PreconditionFailed => Err(refusal()),
+            Evaluation::PreconditionFailed => Err(match &self.if_match {
+                Some(tags) if tags.are_weak() => weak_refusal(),
+                _ => refusal(),
+            }),
             Evaluation::Proceed | Evaluation::NotModified => Ok(()),
         }
     }
@@ -218,6 +238,12 @@ pub(super) fn refusal() -> Problem {
         .with_detail("The resource is not in the state that the request requires. Read it again before you repeat the request.")
 }
 
+/// The 412 to one that asked in vain, whatever the state of the resource.
+fn weak_refusal() -> Problem {
+    Problem::new(StatusCode::PRECONDITION_FAILED)
+        .with_detail("If-Match holds weak entity tags only, and a weak one never matches. Repeat the request with a strong one.")
+}
+
 /// Step 2: a change after the date. Without either there is nothing to compare, and the field is ignored (§13.1.4).
 fn is_later(last_modified: Option<SystemTime>, date: Option<SystemTime>) -> bool {
     last_modified.zip(date).is_some_and(|(changed, date)| changed > date)
@@ -246,6 +272,13 @@ impl Tags {
         let more: Vec<_> = lines.collect();
         let any = more.is_empty() && trim_ows(first.as_bytes()) == b"*";
         Some(if any { Self::Any } else { Self::Listed { first, more } })
+    }
+
+    /// Whether there are tags, and all are weak.
+    fn are_weak(&self) -> bool {
+        let Self::Listed { first, more } = self else { return false };
+        let mut tags = std::iter::once(first).chain(more).flat_map(|line| list(line.as_bytes())).peekable();
+        tags.peek().is_some() && tags.all(TagRef::is_weak)
     }
 
     fn match_any(&self, current: Current<'_>, comparison: Comparison) -> bool {
@@ -340,6 +373,22 @@ mod tests {
             ("OPTIONS selects nothing", Method::OPTIONS, &strong, &[("if-match", "\"b\"")], Proceed),
         ] {
             assert_eq!(evaluated(&method, current, fields), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_refusal_names_what_can_never_match() {
+        for (name, lines, weak) in [
+            ("a strong one that is old", &["\"b\""][..], false),
+            ("a weak one", &["W/\"a\""], true),
+            ("weak ones in two lines", &["W/\"a\", W/\"b\"", "W/\"c\""], true),
+            ("one is strong", &["W/\"a\"", "\"b\""], false),
+            ("none", &[""], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.extend(lines.iter().map(|line| (header::IF_MATCH, line.parse::<HeaderValue>().unwrap())));
+            let refused = Preconditions::from_headers(&headers).check(&current()).unwrap_err();
+            assert_eq!((refused.status().as_u16(), refused.to_json().contains("weak")), (412, weak), "{name}");
         }
     }
 

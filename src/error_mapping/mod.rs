@@ -76,7 +76,9 @@
 //! ```
 //!
 //! A gateway that asks again where that does no harm, and leaves an upstream alone that is down, has [`GatewayRetryPolicy`] and
-//! [`CircuitBreakerLayer`] beneath it, which judge by the same causes.
+//! [`CircuitBreakerLayer`] beneath it, which judge by the same causes. They pass a request on as it came: to write the upstream's authority into its
+//! URI, and to take out the hop-by-hop fields both ways
+//! ([RFC 9110 §7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)), is left to the proxy around the client.
 //!
 //! # Security
 //! - No text of an error, of a panic or of the request reaches a response: texts are this layer's own, or of a `Problem` that somebody

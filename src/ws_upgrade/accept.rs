@@ -6,14 +6,18 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use tokio::task::JoinHandle;
 
 use super::{
+    handshake::{Decision, Head, decide, protocol},
     rejection::{WsRejection, WsRejectionKind},
     socket::WsSocket,
 };
-use crate::core::{LayerBody, trace::in_current_span};
+use crate::core::{
+    LayerBody,
+    trace::{event, in_current_span},
+};
 
 /// Starts the task of a handler.
 pub(super) type Handler = Box<dyn FnOnce(WsSocket) -> JoinHandle<()> + Send>;
@@ -46,8 +50,24 @@ impl WsHandshake {
     /// [`NoHandshake`](WsRejectionKind::NoHandshake) if the request is none, or did not come through a
     /// [`WsUpgradeLayer`](super::WsUpgradeLayer).
     pub fn from_request<B>(request: &mut Request<B>) -> Result<Self, WsRejection> {
-        let version = request.version();
-        request.extensions_mut().remove().ok_or(WsRejectionKind::NoHandshake.over(version))
+        request.extensions_mut().remove().ok_or_else(|| {
+            Self::missing(request.method(), request.version(), request.uri(), request.headers(), request.extensions())
+        })
+    }
+
+    /// The refusal where no layer has left one. If the client did ask for a WebSocket, this is the server's fault and not its own.
+    pub(crate) fn missing(
+        method: &Method,
+        version: Version,
+        uri: &Uri,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+    ) -> WsRejection {
+        let head = Head { method, version, uri, headers, protocol: protocol(extensions) };
+        if decide(head) != Decision::NotAHandshake {
+            event!(ERROR, "a websocket handshake came to a handler with no WsUpgradeLayer around its route");
+        }
+        WsRejectionKind::NoHandshake.over(version)
     }
 
     /// The subprotocol that will be agreed on when the handshake is accepted.
@@ -123,5 +143,49 @@ impl Acceptance {
 impl fmt::Debug for Acceptance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Acceptance").finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "tracing"))]
+mod tests {
+    use super::*;
+    use tracing_subscriber::util::SubscriberInitExt as _;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_layer_that_is_missing_is_reported() {
+        let log = Log::default();
+        let written = log.clone();
+        let listening = tracing_subscriber::fmt().with_writer(move || written.clone()).finish().set_default();
+        // While there is one subscriber alone, the thread that reaches an event first decides for all whether anybody listens to it.
+        let second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
+        for (name, fields, reported) in [
+            ("no handshake", &[("accept", "text/html")][..], false),
+            ("another upgrade", &[("connection", "upgrade"), ("upgrade", "h2c")], false),
+            ("a handshake", &[("connection", "upgrade"), ("upgrade", "websocket")], true),
+        ] {
+            let mut request = Request::get("/chat");
+            for (field, value) in fields {
+                request = request.header(*field, *value);
+            }
+            let refused = WsHandshake::from_request(&mut request.body(()).unwrap()).unwrap_err();
+            assert_eq!(refused.kind(), WsRejectionKind::NoHandshake, "{name}");
+            let events = std::mem::take(&mut *log.0.lock().unwrap());
+            assert_eq!(String::from_utf8(events).unwrap().contains("no WsUpgradeLayer"), reported, "{name}");
+        }
+        drop((listening, second));
     }
 }

@@ -9,13 +9,14 @@ use super::close::CloseFrame;
 /// Ends all sockets of the layers that it was given to, in order: none is opened any more, each is told why, and the last handler
 /// can be waited for.
 ///
-/// Neither hyper nor axum waits for a connection that has become a WebSocket, so a graceful shutdown of theirs comes first or at the
-/// same time, and [`finished`](Self::finished) after it. Over HTTP/2 they do wait, for the streams that this ends.
+/// It starts with the graceful shutdown of hyper or axum, never after it: over HTTP/2 they wait for the streams that only this ends. For a
+/// connection of HTTP/1.1 that has become a WebSocket neither waits, so [`finished`](Self::finished) is awaited after them.
 ///
 /// Clones are handles to one.
 ///
 /// ```
-/// # async fn serve_until(_: impl Future<Output = ()>) {}
+/// # async fn serve_until(stopped: impl Future<Output = ()>) { stopped.await }
+/// # async fn ctrl_c() {}
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), donjon::ws_upgrade::ConfigError> {
 /// use std::time::Duration;
@@ -23,10 +24,17 @@ use super::close::CloseFrame;
 ///
 /// let drain = Drain::new();
 /// let layer = WsUpgradeLayer::builder().drain(&drain).build()?;
-/// // axum::serve(listener, app).with_graceful_shutdown(...)
-/// serve_until(async { /* ctrl_c().await */ }).await;
-/// // Within ten seconds, so that those who come back do not come all at once.
-/// drain.start(CloseCode::RESTART, Duration::from_secs(10));
+/// let stopped = {
+///     let drain = drain.clone();
+///     async move {
+///         ctrl_c().await;
+///         // Within ten seconds, so that those who come back do not come all at once.
+///         drain.start(CloseCode::RESTART, Duration::from_secs(10));
+///     }
+/// };
+/// // axum::serve(listener, app).with_graceful_shutdown(stopped)
+/// serve_until(stopped).await;
+/// # assert!(drain.has_started());
 /// if tokio::time::timeout(Duration::from_secs(30), drain.finished()).await.is_err() {
 ///     eprintln!("{} sockets are left", drain.sockets());
 /// }

@@ -2,7 +2,7 @@
 //! ([RFC 6455 §4.2.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1)) or an extended CONNECT of HTTP/2
 //! ([RFC 8441 §5](https://www.rfc-editor.org/rfc/rfc8441#section-5)).
 
-use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Uri, Version, header};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{origin::Authority, rejection::WsRejectionKind};
@@ -78,6 +78,17 @@ pub(super) fn may_be_handshake(method: &Method, version: Version, headers: &Head
         Version::HTTP_2 => method == Method::CONNECT,
         _ => false,
     }
+}
+
+/// The `:protocol` of an extended CONNECT. Without the feature there is none, and such a request passes.
+#[cfg(feature = "ws-upgrade-http2")]
+pub(super) fn protocol(extensions: &Extensions) -> Option<&str> {
+    extensions.get::<hyper::ext::Protocol>().map(hyper::ext::Protocol::as_str)
+}
+
+#[cfg(not(feature = "ws-upgrade-http2"))]
+pub(super) fn protocol(_: &Extensions) -> Option<&str> {
+    None
 }
 
 /// Reads the head of a request.

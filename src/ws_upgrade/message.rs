@@ -37,7 +37,8 @@ pub enum Message {
     Binary(Bytes),
     /// A question whether the other side lives, at most 125 bytes. A received one is answered already.
     Ping(Bytes),
-    /// The answer to a ping, at most 125 bytes; unasked, a sign of life.
+    /// The answer to a ping, at most 125 bytes; unasked, a sign of life. Those to the pings of the layer's own heartbeat are handed out as
+    /// well, and are nothing for a handler to do: ignore them.
     Pong(Bytes),
     /// The end. A received one is answered already, and the last message.
     Close(Option<CloseFrame>),

@@ -61,7 +61,8 @@ pub enum WsRejectionKind {
     Draining,
     /// The server beneath does not hand over its connections: 501. A fault of the server's set-up, reported as an error event.
     NoUpgrade,
-    /// The handler expects a handshake and the request is none, or no layer validated it: 426, over HTTP/2 400.
+    /// The handler expects a handshake and the request is none, or no layer validated it: 426, over HTTP/2 400. If the request does ask for a
+    /// WebSocket, there is no [`WsUpgradeLayer`](super::WsUpgradeLayer) around the route, and that is reported as an error event.
     NoHandshake,
 }
 

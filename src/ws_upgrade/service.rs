@@ -3,7 +3,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Extensions, Request, Response};
+use http::{Request, Response};
 use hyper::upgrade::OnUpgrade;
 use tower_service::Service;
 
@@ -11,7 +11,7 @@ use super::{
     accept::{Acceptance, WsHandshake},
     config::Config,
     future::{Opening, ResponseFuture},
-    handshake::{Decision, Head, decide, may_be_handshake},
+    handshake::{Decision, Head, decide, may_be_handshake, protocol},
     rejection::WsRejectionKind,
     session::Session,
 };
@@ -118,15 +118,4 @@ fn open<B>(config: &Arc<Config>, request: &Request<B>) -> Result<Option<Box<Open
             permit,
         },
     })))
-}
-
-/// The `:protocol` of an extended CONNECT. Without the feature there is none, and such a request passes.
-#[cfg(feature = "ws-upgrade-http2")]
-fn protocol(extensions: &Extensions) -> Option<&str> {
-    extensions.get::<hyper::ext::Protocol>().map(hyper::ext::Protocol::as_str)
-}
-
-#[cfg(not(feature = "ws-upgrade-http2"))]
-fn protocol(_: &Extensions) -> Option<&str> {
-    None
 }

@@ -126,8 +126,9 @@ for (const button of document.querySelectorAll("[data-fail]")) {
 
 // --- The page itself
 
+// Written with the address that the server has if it is given no other, for those who read without this script.
 for (const example of document.querySelectorAll("[data-origin]")) {
-  example.textContent = example.textContent.replaceAll("ORIGIN", location.origin);
+  example.textContent = example.textContent.replaceAll("http://127.0.0.1:3000", location.origin);
 }
 
 // Did another tab log in? The articles are for everybody and say who reads them.

@@ -35,6 +35,9 @@ use super::service::FromVersion;
 /// # });
 /// ```
 ///
+/// To one that accepts a coding the tag is weak, and no weak one matches `If-Match`. For a resource that is written to answer
+/// `Version::from(revision).with_strong_tag()`, and let nothing further out [code its content](super::super::Version::with_strong_tag).
+///
 /// # Security
 ///
 /// A 304 tells that the client's version is the current one. Put the layer inside whatever decides who may ask, or let the source

@@ -69,6 +69,10 @@ pub(super) enum Outcome {
     Refused(NotStored),
     /// It was never to be stored, or confirmed what is.
     Passed,
+    /// It could not be had or was an error, and what is stored was sent in its place.
+    Replaced {
+        ttl: i64,
+    },
 }
 
 /// Whether the answer is that to another request, made at the same time.
@@ -149,7 +153,8 @@ impl Member {
                     Outcome::Stored { ttl } if detailed => write!(f, "; stored; ttl={ttl}")?,
                     Outcome::Stored { .. } => f.write_str("; stored")?,
                     Outcome::Refused(reason) if detailed => write!(f, "; detail={reason}")?,
-                    Outcome::Refused(_) | Outcome::Passed => {}
+                    Outcome::Replaced { ttl } if detailed => write!(f, "; ttl={ttl}; detail=stale-if-error")?,
+                    Outcome::Refused(_) | Outcome::Passed | Outcome::Replaced { .. } => {}
                 }
                 f.write_str(if collapsed == Collapsed::Yes { "; collapsed" } else { "" })
             }
@@ -177,7 +182,8 @@ mod tests {
             collapsed,
         };
         let hit = Handling::Hit { ttl: 30, detail: None };
-        let stale = Handling::Hit { ttl: -5, detail: Some("stale-if-error") };
+        let stale = Handling::Hit { ttl: -5, detail: Some("stale-while-revalidate") };
+        let replaced = |status| forwarded(Forward::Stale, status, Outcome::Replaced { ttl: -5 }, Collapsed::No);
         let stored = forwarded(Forward::UriMiss, Some(200), Outcome::Stored { ttl: 60 }, Collapsed::No);
         let refused = forwarded(Forward::VaryMiss, Some(200), Outcome::Refused(NotStored::SetCookie), Collapsed::No);
         let validated = forwarded(Forward::Stale, Some(304), Outcome::Passed, Collapsed::Yes);
@@ -187,7 +193,14 @@ mod tests {
             ("a hit", CacheStatus::On, hit, Some("donjon; hit")),
             ("a hit in detail", CacheStatus::Detailed, hit, Some("donjon; hit; ttl=30")),
             ("a stale hit", CacheStatus::On, stale, Some("donjon; hit")),
-            ("a stale hit in detail", CacheStatus::Detailed, stale, Some("donjon; hit; ttl=-5; detail=stale-if-error")),
+            ("a stale hit in detail", CacheStatus::Detailed, stale, Some("donjon; hit; ttl=-5; detail=stale-while-revalidate")),
+            ("an error replaced", CacheStatus::On, replaced(Some(503)), Some("donjon; fwd=stale; fwd-status=503")),
+            (
+                "no answer, replaced, in detail",
+                CacheStatus::Detailed,
+                replaced(None),
+                Some("donjon; fwd=stale; ttl=-5; detail=stale-if-error"),
+            ),
             ("a miss", CacheStatus::On, stored, Some("donjon; fwd=uri-miss; fwd-status=200; stored")),
             ("a miss in detail", CacheStatus::Detailed, stored, Some("donjon; fwd=uri-miss; fwd-status=200; stored; ttl=60")),
             ("refused", CacheStatus::On, refused, Some("donjon; fwd=vary-miss; fwd-status=200")),

@@ -11,7 +11,7 @@ use super::{
     collapse::Collapse,
     counters::Counters,
     key::{CacheKey, KeyPolicy},
-    profile::Rules,
+    profile::{RequestDirectives, Rules},
     tee::{Limits, Room},
 };
 use crate::core::SharedClock;
@@ -28,6 +28,8 @@ pub(super) struct Shared<St> {
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) rules: Rules,
+    /// Chosen apart from the profile, and then the profile's no more.
+    pub(super) request_directives: Option<RequestDirectives>,
     pub(super) keys: KeyPolicy,
     pub(super) partition: Partition,
     pub(super) status: CacheStatus,

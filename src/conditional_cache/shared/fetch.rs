@@ -230,7 +230,7 @@ where
         };
         match (answer, stored) {
             (Err(error), stored) => match stand_in(&stored) {
-                Some((variant, terms)) => Ok(forwarded.stand_in(variant, &terms, lead)),
+                Some((variant, terms)) => Ok(forwarded.stand_in(variant, &terms, None, lead)),
                 None => {
                     if let Some(lead) = lead {
                         lead.fail();
@@ -246,7 +246,7 @@ where
                 Ok(forwarded.completed(&variant, whole, response, lead))
             }
             (Ok(response), stored) if is_failure(response.status()) => match stand_in(&stored) {
-                Some((variant, terms)) => Ok(forwarded.stand_in(variant, &terms, lead)),
+                Some((variant, terms)) => Ok(forwarded.stand_in(variant, &terms, Some(response.status()), lead)),
                 None => Ok(forwarded.arrived(response, lead, None)),
             },
             (Ok(response), stored) => Ok(forwarded.arrived(response, lead, stored.map(|(variant, _)| variant))),

@@ -36,6 +36,7 @@ impl<St: Clone> SharedCacheLayer<St> {
     pub fn with_store(store: St) -> Self {
         let settings = Settings {
             rules: Rules::of(Profile::default()),
+            request_directives: None,
             keys: KeyPolicy::default(),
             partition: Partition::default(),
             status: CacheStatus::default(),
@@ -47,18 +48,23 @@ impl<St: Clone> SharedCacheLayer<St> {
         Self::made_of(store, settings)
     }
 
-    /// Sets how far the cache goes where the standards leave it a choice, and with it whether requests' directives are obeyed; targeted fields
-    /// stay as they are.
+    /// Sets how far the cache goes where the standards leave it a choice, and with it whether requests' directives are obeyed, unless
+    /// [that](Self::request_directives) is set; targeted fields stay as they are.
     pub fn profile(self, profile: Profile) -> Self {
         self.with(|settings| {
             let targets = std::mem::take(&mut settings.rules.targets);
-            settings.rules = Rules { targets, ..Rules::of(profile) };
+            let rules = Rules::of(profile);
+            let request_directives = settings.request_directives.unwrap_or(rules.request_directives);
+            settings.rules = Rules { targets, request_directives, ..rules };
         })
     }
 
-    /// Sets whether a request's own directives are obeyed, whatever the profile says.
+    /// Sets whether a request's own directives are obeyed, whatever the profile says, and whichever of the two is set first.
     pub fn request_directives(self, setting: RequestDirectives) -> Self {
-        self.with(|settings| settings.rules.request_directives = setting)
+        self.with(|settings| {
+            settings.request_directives = Some(setting);
+            settings.rules.request_directives = setting;
+        })
     }
 
     /// Sets which targeted fields are read in the place of `Cache-Control` and `Expires`, the one that counts most first

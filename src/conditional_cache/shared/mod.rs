@@ -93,9 +93,14 @@
 //! # Ordering
 //!
 //! Inside `ErrorMapping`, so that an error of the inner service can be replaced by what is stored before it becomes a response; around
-//! `ConditionalCache`, which makes the tags that are asked about, and around a compressing layer, so that the work is done once and the response
-//! says `Vary: Accept-Encoding`. On either side of `TokenAuth`: outside, only what is for all is stored, and it is given to all; inside, every
-//! request is verified before it is answered, and callers can be kept apart.
+//! `ConditionalCache`, which makes the tags that are asked about. On either side of `TokenAuth`: outside, only what is for all is stored, and it
+//! is given to all; inside, every request is verified before it is answered, and callers can be kept apart.
+//!
+//! A compressing layer stands beneath this one, around `ConditionalCache`: the work is done once, the response says `Vary: Accept-Encoding`, and
+//! each coding is stored with the tag that it was given. Further out it must not stand unless it changes or weakens the tags of what it codes: a
+//! tag that was made for a client without codings is strong, and a hit gives it as it is stored to one that accepts them. If the tag stays
+//! strong on the compressed content, `If-Range` joins bytes of both
+//! ([RFC 9110 §8.8.3.3](https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.3)).
 //!
 //! # Feature
 //!

@@ -75,11 +75,13 @@ pub(super) struct Forwarded<St> {
 }
 
 impl<St: Store> Forwarded<St> {
-    /// A stored response in the place of one that could not be had.
+    /// A stored response in the place of one that could not be had, or that had the status of a failure. No hit, since the request was forwarded
+    /// ([RFC 9211 §2.1](https://www.rfc-editor.org/rfc/rfc9211#section-2.1)).
     pub(super) fn stand_in<B>(
         self,
         variant: Variant,
         terms: &Terms,
+        failure: Option<StatusCode>,
         lead: Option<Lead<Coming<B>>>,
     ) -> Response<SharedCacheBody<B>>
     where
@@ -88,7 +90,8 @@ impl<St: Store> Forwarded<St> {
         self.shared.counters.stand_ins.add();
         let now = self.received;
         let mut response = from_stored(&variant, &self.inquiry, &self.request, terms.age(now), now);
-        self.tell(&mut response, Handling::Hit { ttl: terms.ttl(now), detail: Some("stale-if-error") });
+        let outcome = Outcome::Replaced { ttl: terms.ttl(now) };
+        self.tell(&mut response, Handling::Forwarded { why: self.why, status: failure, outcome, collapsed: Collapsed::No });
         if let Some(lead) = lead {
             drop(lead.share(Coming::Stored(variant)));
         }

@@ -19,7 +19,8 @@ use crate::{Clock, core::SharedClock};
 ///    that fails opens it for the whole time again.
 ///
 /// A layer, with its clones, is one circuit for all the services that it makes: make one for each upstream, around the client. Above it stands
-/// the retry layer, if there is one.
+/// the retry layer, if there is one: each attempt of a retry counts. A timeout beneath it bounds an attempt, and one that runs out is a failure
+/// of the upstream; one above it bounds the whole, and counts for nothing here.
 ///
 /// ```
 /// use bytes::Bytes;

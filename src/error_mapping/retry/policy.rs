@@ -60,6 +60,12 @@ use crate::{
 /// # is_service(gateway);
 /// ```
 ///
+/// A proxy has more to do than this stack does: it writes the upstream's authority into the request's URI, and takes the hop-by-hop fields out of the
+/// request and of the response ([RFC 9110 §7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)). `examples/gateway` of the repository is one
+/// that does.
+///
+/// A timeout beneath the retry layer bounds an attempt, one above it the whole with its waits. A circuit breaker beneath counts every attempt.
+///
 /// # Panics
 /// Waiting needs the timer of a tokio runtime.
 #[derive(Clone)]

@@ -99,15 +99,29 @@ async fn when_the_inner_service_fails_a_stale_response_stands_in_where_it_may() 
                         (200, &"70".parse().unwrap()),
                         "{name} {failure:?}"
                     );
+                    let told = failure.map_or(String::new(), |status| format!(" fwd-status={status};"));
                     assert_eq!(
                         got.headers()["cache-status"],
-                        "donjon; hit; ttl=-10; detail=stale-if-error",
+                        format!("donjon; fwd=stale;{told} ttl=-10; detail=stale-if-error"),
                         "{name} {failure:?}"
                     );
                 }
                 (false, None) => assert_eq!(got.err(), Some(Down), "{name}"),
                 (false, Some(status)) => assert_eq!(got.unwrap().status(), status, "{name}"),
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_profile_leaves_the_setting_for_requests_alone_that_was_made_before_it() {
+    for (name, setting, asked) in [("ignored", RequestDirectives::Ignored, 1), ("honoured", RequestDirectives::Honoured, 2)] {
+        for profile in [Profile::Safe, Profile::Rfc9111, Profile::Eager] {
+            let site = Site::with(|layer| layer.request_directives(setting).profile(profile));
+            site.answers(200, &[("cache-control", "max-age=60")], "one").answers(200, &[("cache-control", "max-age=60")], "two");
+            site.gets(&[]).await;
+            site.gets(&[("cache-control", "no-cache")]).await;
+            assert_eq!(site.asked(), asked, "{name} {profile:?}");
         }
     }
 }
