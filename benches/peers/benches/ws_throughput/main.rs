@@ -7,6 +7,8 @@
 //!     cargo bench --manifest-path benches/peers/Cargo.toml --bench ws_throughput             # every case
 //!     cargo bench --manifest-path benches/peers/Cargo.toml --bench ws_throughput -- memory   # one: 64x64, 16384x64, 64x1, broadcast, memory
 
+#![expect(clippy::disallowed_methods, reason = "what is measured is the time")]
+
 use std::{
     io::{BufRead as _, BufReader},
     net::SocketAddr,
