@@ -78,7 +78,7 @@ where
         let response = hit(&self.shared, variant, terms, manner, &self.inquiry, self.request.headers(), now);
         if manner == Manner::WhileRevalidating
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
-            && let Join::Lead(lead) = self.shared.flights.of().join(&self.key, now)
+            && let Join::Lead(lead) = self.shared.join(&self.shared.flights.of(), &self.key, now)
         {
             runtime.spawn(self.revalidate(variant.clone(), *terms, lead));
         }
@@ -126,7 +126,7 @@ where
         let mut key = self.key.clone();
         // Once among all, and once among those for whom the first answer was not, since they want another variant.
         for _ in 0..2 {
-            let coming = match flights.join(&key, self.shared.settings.clock.now()) {
+            let coming = match self.shared.join(&flights, &key, self.shared.settings.clock.now()) {
                 Join::Lead(lead) => return self.look_again(Some(lead), stored, why).await,
                 Join::Pass => return self.ask(stored, None, why).await,
                 Join::Shared(coming) => coming,

@@ -6,6 +6,7 @@ mod contract;
 mod life;
 mod memory;
 mod oracle;
+mod overtaken;
 mod probes;
 mod purging;
 #[cfg(feature = "full")]

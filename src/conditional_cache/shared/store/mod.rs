@@ -10,6 +10,7 @@ mod purge;
 mod tag;
 mod variants;
 
+pub(super) use self::purge::Author;
 pub use self::{
     body::StoredBody,
     contract::{Kept, Store},
