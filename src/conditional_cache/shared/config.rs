@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    cache_status::CacheStatus,
+    cache_status::Telling,
     collapse::{Collapse, Join},
     counters::Counters,
     key::{CacheKey, KeyPolicy},
@@ -33,7 +33,7 @@ pub(super) struct Settings {
     pub(super) request_directives: Option<RequestDirectives>,
     pub(super) keys: KeyPolicy,
     pub(super) partition: Partition,
-    pub(super) status: CacheStatus,
+    pub(super) status: Telling,
     pub(super) clock: SharedClock,
     pub(super) largest: u64,
     pub(super) patience: Duration,

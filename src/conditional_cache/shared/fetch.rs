@@ -190,7 +190,7 @@ where
         };
         self.shared.counters.collapsed.add();
         let handling = Handling::Forwarded { why, status: None, outcome: Outcome::Passed, collapsed: Collapsed::Yes };
-        cache_status::write(response.headers_mut(), self.shared.settings.status, handling);
+        cache_status::write(response.headers_mut(), &self.shared.settings.status, handling);
         Some(response)
     }
 
@@ -268,7 +268,7 @@ where
         let problem = Problem::new(StatusCode::GATEWAY_TIMEOUT)
             .with_detail("The request wants a stored response only, and none is stored that answers it.");
         let mut response = refused(problem);
-        cache_status::write(response.headers_mut(), self.shared.settings.status, Handling::Nothing);
+        cache_status::write(response.headers_mut(), &self.shared.settings.status, Handling::Nothing);
         response
     }
 }
@@ -290,7 +290,7 @@ pub(super) fn hit<St, B: Body>(
     let age = terms.age(now);
     let mut response = from_stored(variant, inquiry, request, age, now);
     let handling = Handling::Hit { ttl: terms.ttl_at(age), detail: manner.detail() };
-    cache_status::write(response.headers_mut(), shared.settings.status, handling);
+    cache_status::write(response.headers_mut(), &shared.settings.status, handling);
     response
 }
 

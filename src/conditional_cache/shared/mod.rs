@@ -23,7 +23,8 @@
 //! 8. The answer to a write that succeeds takes away what is stored for its target and for the `Location` and `Content-Location` that it names in
 //!    the same origin ([§4.4](https://www.rfc-editor.org/rfc/rfc9111#section-4.4)), and the groups that it lists
 //!    ([RFC 9875](https://www.rfc-editor.org/rfc/rfc9875)). Nothing that was asked for before is stored after it.
-//! 9. Requests with content, with `Upgrade`, and of other methods pass. What did happen is told in `Cache-Status`, if that is wanted
+//! 9. Requests with content, with `Upgrade`, and of other methods pass. What did happen is told in `Cache-Status`, if that is wanted, under a name
+//!    of the [deployment's own](CacheName)
 //!    ([RFC 9211](https://www.rfc-editor.org/rfc/rfc9211)).
 //!
 //! # Example
@@ -100,7 +101,8 @@
 //! each coding is stored with the tag that it was given. Further out it must not stand unless it changes or weakens the tags of what it codes: a
 //! tag that was made for a client without codings is strong, and a hit gives it as it is stored to one that accepts them. If the tag stays
 //! strong on the compressed content, `If-Range` joins bytes of both
-//! ([RFC 9110 §8.8.3.3](https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.3)).
+//! ([RFC 9110 §8.8.3.3](https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.3)). Where all tags are weak, as with
+//! [`EntityTags::Weak`](super::EntityTags::Weak), it may.
 //!
 //! # Feature
 //!
@@ -110,6 +112,7 @@
 mod admission;
 mod answer;
 mod body;
+mod cache_name;
 mod cache_status;
 mod collapse;
 mod config;
@@ -147,6 +150,7 @@ mod write;
 
 pub use self::{
     body::{BodyError, SharedCacheBody},
+    cache_name::{CacheName, CacheNameError, CacheNameErrorKind},
     cache_status::CacheStatus,
     config::Partition,
     counters::CacheCounters,

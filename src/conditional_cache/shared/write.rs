@@ -85,7 +85,7 @@ impl<St: Store> Write<St> {
             outcome: Outcome::Passed,
             collapsed: Collapsed::No,
         };
-        cache_status::write(response.headers_mut(), self.shared.settings.status, handling);
+        cache_status::write(response.headers_mut(), &self.shared.settings.status, handling);
         response
     }
 

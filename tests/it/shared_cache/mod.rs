@@ -1,6 +1,7 @@
 //! `SharedCache`, driven from outside.
 
 mod coalescing;
+mod codings;
 mod conditions;
 mod contract;
 mod life;

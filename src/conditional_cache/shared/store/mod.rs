@@ -10,7 +10,6 @@ mod purge;
 mod tag;
 mod variants;
 
-pub(super) use self::purge::Author;
 pub use self::{
     body::StoredBody,
     contract::{Kept, Store},
@@ -20,3 +19,4 @@ pub use self::{
     tag::Tags,
     variants::{Variant, Variants},
 };
+pub(super) use self::{head::RangeAnswer, purge::Author};
