@@ -6,6 +6,7 @@ use bytes::Bytes;
 use donjon::conditional_cache::shared::{CacheKey, Purge, SharedCacheLayer, Store as _, Tags};
 use http::{HeaderMap, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Empty, Full};
+use proptest::prelude::*;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 use super::{
@@ -66,6 +67,79 @@ async fn who_comes_after_a_purge_does_not_join_what_began_before_it() {
             assert_eq!(content(slow.gets()).await.0.headers["x-call"], expected, "{name}");
             assert_eq!(slow.calls(), 1 + usize::from(ends), "{name}: and it is a hit");
         }
+    }
+}
+
+/// What may happen, in any order.
+#[derive(Clone, Debug)]
+enum Step {
+    Ask,
+    Purge(Purge),
+    PurgeAnother,
+    /// A head comes of what was asked for first.
+    Head,
+    /// All contents end whose heads have come.
+    End,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let it = || Purge::url(&key("http://site.example/a"));
+    let step = prop_oneof![
+        4 => Just(Step::Ask),
+        1 => prop_oneof![Just(it()), Just(it().soft()), Just(Purge::everything())].prop_map(Step::Purge),
+        1 => Just(Step::PurgeAnother),
+        2 => Just(Step::Head),
+        1 => Just(Step::End),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+/// For each request, the step of the last purge before it, and the step in which the call began that answered it; and how many calls there were.
+async fn played(steps: &[Step]) -> (Vec<(usize, usize)>, usize) {
+    let layer = SharedCacheLayer::new();
+    let slow = Slow::new(layer.clone(), FRESH);
+    let (mut asked, mut begun, mut purged) = (Vec::new(), Vec::new(), 0);
+    for (now, step) in steps.iter().enumerate() {
+        match step {
+            Step::Ask => asked.push((purged, slow.gets())),
+            Step::Purge(purge) => {
+                layer.store().purge(purge).await.unwrap();
+                purged = now;
+            }
+            Step::PurgeAnother => drop(layer.store().purge(&Purge::url(&key("http://site.example/b"))).await),
+            Step::Head => slow.lets_through(1),
+            Step::End => slow.ends_all("a"),
+        }
+        settle().await;
+        begun.resize(slow.calls(), now);
+    }
+    let feeding = slow.clone();
+    let feeder = tokio::spawn(async move {
+        loop {
+            feeding.lets_through(1);
+            feeding.ends_all("a");
+            tokio::task::yield_now().await;
+        }
+    });
+    let mut answered = Vec::new();
+    for (purged, answer) in asked {
+        let call = content(answer).await.0.headers["x-call"].to_str().unwrap().parse::<usize>().unwrap();
+        answered.push((purged, begun.get(call).copied().unwrap_or(steps.len())));
+    }
+    feeder.abort();
+    (answered, slow.calls())
+}
+
+proptest! {
+    #[test]
+    fn nobody_is_given_what_was_asked_for_before_a_purge_that_came_before_it(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (answered, calls) = runtime.block_on(played(&steps));
+        for (purged, begun) in answered {
+            prop_assert!(begun >= purged, "a call of step {begun}, after a purge in step {purged}");
+        }
+        let purges = steps.iter().filter(|step| matches!(step, Step::Purge(_))).count();
+        prop_assert!(calls <= purges + 1, "{calls} calls for {purges} purges");
     }
 }
 
