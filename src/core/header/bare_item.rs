@@ -1,4 +1,4 @@
-use super::is_token;
+use super::token::is_token;
 
 /// A text as a bare item of structured fields: a token where it can be one, else a string. `None` if it is empty or holds anything but printable
 /// ASCII ([RFC 9651 §4.1.6, §4.1.7](https://www.rfc-editor.org/rfc/rfc9651#section-4.1.6)).

@@ -1,6 +1,4 @@
-use std::sync::Arc;
-
-use super::{super::key::CacheKey, tag::Tags, variants::Variant};
+use super::{super::key::CacheKey, author::Author, tag::Tags, variants::Variant};
 
 /// Which stored responses are to be forgotten, or to be taken as stale.
 #[derive(Clone, Debug)]
@@ -8,21 +6,6 @@ pub struct Purge {
     what: What,
     mode: PurgeMode,
     author: Option<Author>,
-}
-
-/// A write whose answer may be stored, and which purges before that: neither does away with the other. Told apart by being the same, so nobody
-/// else can be taken for it.
-#[derive(Clone, Debug)]
-pub(in super::super) struct Author(Arc<()>);
-
-impl Author {
-    pub(in super::super) fn new() -> Self {
-        Self(Arc::new(()))
-    }
-
-    fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
 }
 
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{body::StoredBody, head::StoredHead, purge::Author, tag::Tags};
+use super::{author::Author, body::StoredBody, head::StoredHead, tag::Tags};
 
 /// The most responses that are kept for one key ([RFC 9111 §4.1](https://www.rfc-editor.org/rfc/rfc9111#section-4.1)): a client that invents values
 /// for the fields of a `Vary` must not fill the store.
