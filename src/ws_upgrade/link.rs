@@ -7,9 +7,14 @@ use std::{
     task::{Context, Waker},
 };
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::{error::WsErrorKind, limits::Limits, message::Parcel};
+use super::{
+    error::WsErrorKind,
+    limits::Limits,
+    message::{Message, Parcel},
+};
 use crate::core::Principal;
 
 /// What happens when a socket is sent more, by a [`WsHandle`](super::WsHandle) or a room, than its peer takes.
@@ -34,6 +39,23 @@ pub(super) enum Offered {
     Full,
     /// The socket has ended.
     Ended,
+}
+
+/// The next to be sent.
+#[derive(Debug)]
+pub(super) struct Popped {
+    pub(super) parcel: Option<Parcel>,
+    /// Whether others wait behind it.
+    pub(super) more: bool,
+    /// Whether there was no room before.
+    pub(super) made_room: bool,
+}
+
+impl Popped {
+    /// A ping, which goes before the others.
+    pub(super) fn ping() -> Self {
+        Self { parcel: Some(Message::Ping(Bytes::new()).into()), more: true, made_room: false }
+    }
 }
 
 #[derive(Debug)]
@@ -122,16 +144,25 @@ impl Link {
         self.until(|state| state.ended || !self.is_full(state)).await;
     }
 
-    /// For the session: the next message.
+    /// For the session: the next message, of which those who wait for room are told.
     pub(super) fn pop(&self) -> Option<Parcel> {
+        let next = self.take();
+        self.announce_room(next.made_room);
+        next.parcel
+    }
+
+    /// For the session: the next message; whoever takes it holds a lock, and announces the room later.
+    pub(super) fn take(&self) -> Popped {
         let mut state = self.state();
-        let was_full = self.is_full(&state);
+        let made_room = self.is_full(&state);
         let parcel = state.pop();
-        drop(state);
-        if was_full {
+        Popped { parcel, more: !state.queue.is_empty(), made_room }
+    }
+
+    pub(super) fn announce_room(&self, made: bool) {
+        if made {
             self.changed.notify_waiters();
         }
-        parcel
     }
 
     /// For the session: is woken by everything that comes.
@@ -229,7 +260,6 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ws_upgrade::Message;
     use futures_util::poll;
     use std::{sync::Arc, task::Wake};
 

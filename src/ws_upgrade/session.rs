@@ -8,7 +8,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
 use futures_core::Stream as _;
 use futures_sink::Sink as _;
 use http::HeaderValue;
@@ -28,17 +27,15 @@ use super::{
     admission::Permit,
     close::CloseFrame,
     config::Config,
-    connection::put,
     deflate::Negotiated,
     drain::Draining,
     ending::{Ending, WaitFor},
     error::WsErrorKind,
     link::Link,
-    message::Message,
     rejection::WsRejectionKind,
     schedule::{Due, Schedule},
     socket::WsSocket,
-    transport::{Stream, Transport},
+    transport::{Stream, Transport, poll_room, put},
     wire::{Sign, Wire, Writer},
 };
 use crate::core::{Principal, Revoked, trace::event};
@@ -223,18 +220,8 @@ impl<'a> Watch<'a> {
 
     /// Sends the ping that is due and what waits in the queue, as far as the peer takes it.
     fn poll_pump(&mut self, cx: &mut Context<'_>) {
-        while self.ping || self.wire.link().queued() > 0 {
-            let Poll::Ready(Ok(())) = self.wire.poll_ready(Writer::Session, cx) else { return };
-            let parcel =
-                if std::mem::take(&mut self.ping) { Some(Message::Ping(Bytes::new()).into()) } else { self.wire.link().pop() };
-            let Some(parcel) = parcel else { break };
-            if self.wire.start_send(parcel).is_err_and(|error| error.kind() == WsErrorKind::Full) {
-                self.wire.config().counters.messages_dropped(1);
-            }
-            self.unflushed = true;
-        }
-        if self.unflushed && self.wire.poll_flush(Writer::Session, cx).is_ready() {
-            self.unflushed = false;
+        if self.ping || self.unflushed || self.wire.link().queued() > 0 {
+            self.unflushed = self.wire.poll_pump(&mut self.ping, cx).is_pending();
         }
     }
 }
@@ -244,7 +231,7 @@ async fn part(stream: &mut Stream, ending: Ending, link: &Link) {
     stream.get_mut().close();
     if ending.wait == WaitFor::QueueAndCloseFrame {
         while let Some(parcel) = link.pop() {
-            if poll_fn(|cx| Pin::new(&mut *stream).poll_ready(cx)).await.is_err() || put(stream, parcel).is_err() {
+            if poll_fn(|cx| poll_room(stream, cx)).await.is_err() || put(stream, parcel).is_err() {
                 return;
             }
         }

@@ -1,5 +1,6 @@
 use std::{
-    io,
+    io::{self, IoSlice},
+    mem::MaybeUninit,
     pin::{Pin, pin},
     task::{Context, Poll, Waker, ready},
 };
@@ -18,6 +19,7 @@ use tokio_tungstenite::{
 use super::{
     head::Head,
     inflow::{Inflow, hand_on},
+    outflow::Outflow,
     plain::{Plain, Step},
 };
 use crate::ws_upgrade::{
@@ -30,6 +32,8 @@ use crate::ws_upgrade::{
 
 /// The most that is read at once.
 const AT_MOST: usize = 64 * 1024;
+/// Up to this size it is read onto the stack, and only what has come is kept.
+const SMALL: usize = 4 * 1024;
 
 /// In a box, since it is handed from one to the other when the connection ends.
 pub(in crate::ws_upgrade) type Stream = Box<WebSocketStream<Transport<TokioIo<Upgraded>>>>;
@@ -48,6 +52,7 @@ pub(in crate::ws_upgrade) struct Transport<T> {
     over: Option<Over>,
     /// Whether the codec may have an answer to send.
     owes: bool,
+    pub(super) out: Outflow,
     deflater: Option<Deflater>,
 }
 
@@ -84,6 +89,7 @@ impl<T> Transport<T> {
             budget: Budget::new(limits.rates()),
             over: None,
             owes: false,
+            out: Outflow::default(),
             deflater: deflate.map(Negotiated::deflater),
         }
     }
@@ -98,6 +104,16 @@ impl<T> Transport<T> {
         if let Way::Plain(plain) = &mut self.way {
             plain.close();
         }
+    }
+
+    /// Whether nothing waits to be written, here or in the codec.
+    pub(super) fn is_settled(&self) -> bool {
+        !self.owes && !self.out.codec && self.out.rest.is_empty()
+    }
+
+    /// The codec has flushed.
+    pub(super) fn settled(&mut self) {
+        (self.owes, self.out.codec) = (false, false);
     }
 
     /// The connection, for who drains it when its bytes no longer make sense.
@@ -120,7 +136,7 @@ where
         let waker = writers.iter().flatten().fold(cx.waker().clone(), |waker, writer| both(&waker, writer));
         if let Poll::Ready(flushed) = Pin::new(&mut *stream).poll_flush(&mut Context::from_waker(&waker)) {
             flushed?;
-            stream.get_mut().owes = false;
+            stream.get_mut().settled();
         }
     }
     loop {
@@ -154,20 +170,40 @@ impl<T: AsyncRead + Unpin> Transport<T> {
                     return Poll::Ready(Next::Message(message));
                 }
                 Ok(Step::Codec) => return Poll::Ready(Next::Codec),
-                Ok(Step::More) => ready!(self.poll_more(cx)),
+                Ok(Step::More) => {
+                    if let Some(message) = ready!(self.poll_more(cx)) {
+                        return Poll::Ready(Next::Message(message));
+                    }
+                }
                 Err(kind) => self.over = Some(Over::Fault(kind)),
             }
         }
     }
 
-    /// Reads more, or finds that there is no more.
-    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Reads more, or finds that there is no more. A small message that comes as a whole is made at once.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         let room = match &mut self.way {
             Way::Plain(plain) => plain.room(),
             Way::Inflating(_) => None,
         };
+        let mut message = None;
         let polled = match room {
             Some(mut room) => pin!(self.io.read_buf(&mut room)).poll(cx),
+            None if self.ahead.is_empty() && self.at_once <= SMALL => {
+                let mut space = [const { MaybeUninit::uninit() }; SMALL];
+                let mut read = ReadBuf::uninit(space.get_mut(..self.at_once).unwrap_or_default());
+                Pin::new(&mut self.io).poll_read(cx, &mut read).map_ok(|()| {
+                    let mut rest = read.filled();
+                    if let Way::Plain(plain) = &mut self.way {
+                        match plain.take(&mut rest, &mut self.budget) {
+                            Ok(taken) => message = taken,
+                            Err(kind) => self.over = Some(Over::Fault(kind)),
+                        }
+                    }
+                    self.ahead.extend_from_slice(rest);
+                    read.filled().len()
+                })
+            }
             None => {
                 self.ahead.reserve(self.at_once);
                 pin!(self.io.read_buf(&mut self.ahead)).poll(cx)
@@ -185,7 +221,7 @@ impl<T: AsyncRead + Unpin> Transport<T> {
                 return Poll::Pending;
             }
         }
-        Poll::Ready(())
+        Poll::Ready(message)
     }
 
     /// What the codec is told when there is no more.
@@ -219,7 +255,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for Transport<T> {
                 Way::Inflating(inflow) => inflow.advance(&mut this.ahead, &mut this.budget),
             };
             match stepped {
-                Ok(Step::More) => ready!(this.poll_more(cx)),
+                Ok(Step::More) => {
+                    // Where the codec reads, there is no message to be made.
+                    ready!(this.poll_more(cx));
+                }
                 Ok(Step::Message(_) | Step::Codec) => {}
                 Err(kind) => this.over = Some(Over::Fault(kind)),
             }
@@ -254,14 +293,38 @@ impl<T> Transport<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Transport<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_rest(cx))?;
         Pin::new(&mut self.io).poll_write(cx, buf)
     }
 
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_rest(cx))?;
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_rest(cx))?;
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> Transport<T> {
+    /// Writes what is left of a frame that was begun.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.out.rest.is_empty() {
+            match ready!(Pin::new(&mut self.io).poll_write(cx, &self.out.rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.out.rest.advance(written),
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }

@@ -11,9 +11,13 @@ pub(super) mod harness;
 mod head;
 mod inflow;
 mod inspector;
+mod outflow;
 mod plain;
 #[cfg(test)]
 mod tests;
 mod text;
 
-pub(super) use self::adapter::{Stream, Transport, poll_message};
+pub(super) use self::{
+    adapter::{Stream, Transport, poll_message},
+    outflow::{poll_flush, poll_room, put, write},
+};

@@ -1,0 +1,135 @@
+use std::{
+    io::{self, IoSlice},
+    mem::MaybeUninit,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use futures_sink::Sink as _;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{Error as CodecError, Message},
+};
+
+use super::{
+    adapter::Transport,
+    head::{BINARY, FIN, Head, RSV1, TEXT},
+};
+use crate::ws_upgrade::message::Parcel;
+
+/// What waits to be written.
+#[derive(Debug, Default)]
+pub(super) struct Outflow {
+    /// The end of a frame that was written beside the codec. Before all else.
+    pub(super) rest: Bytes,
+    /// Whether the codec may have anything of what it was given.
+    pub(super) codec: bool,
+}
+
+/// Up to this size a frame is put together on the stack; beyond it, its head and payload are written from where they are.
+const SMALL: usize = 1024;
+
+/// Ready when a message can be queued.
+pub(in crate::ws_upgrade) fn poll_room<T>(
+    stream: &mut WebSocketStream<Transport<T>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), CodecError>>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    if stream.get_ref().out.rest.is_empty() { Pin::new(stream).poll_ready(cx) } else { poll_flush(stream, cx) }
+}
+
+/// Writes all that waits.
+pub(in crate::ws_upgrade) fn poll_flush<T>(
+    stream: &mut WebSocketStream<Transport<T>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), CodecError>>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    if stream.get_ref().is_settled() {
+        return Pin::new(stream.get_mut()).poll_flush(cx).map_err(CodecError::Io);
+    }
+    ready!(Pin::new(&mut *stream).poll_flush(cx))?;
+    stream.get_mut().settled();
+    Poll::Ready(Ok(()))
+}
+
+/// Queues a message.
+pub(in crate::ws_upgrade) fn put<T>(stream: &mut WebSocketStream<Transport<T>>, parcel: Parcel) -> Result<(), CodecError>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let message = parcel.into_codec(stream.get_mut().deflater());
+    queue(stream, message)
+}
+
+fn queue<T>(stream: &mut WebSocketStream<Transport<T>>, message: Message) -> Result<(), CodecError>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    stream.get_mut().out.codec = true;
+    Pin::new(&mut *stream).start_send(message).inspect_err(|_| {
+        // The client will not see what the next message would refer to.
+        if let Some(deflater) = stream.get_mut().deflater() {
+            deflater.forget();
+        }
+    })
+}
+
+/// Queues a message of which more is not to be expected soon: written at once, if nothing else waits. To be flushed in any case.
+pub(in crate::ws_upgrade) fn write<T>(
+    stream: &mut WebSocketStream<Transport<T>>,
+    parcel: Parcel,
+    cx: &mut Context<'_>,
+) -> Result<(), CodecError>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let transport = stream.get_mut();
+    let message = parcel.into_codec(transport.deflater());
+    if !transport.is_settled() || message.len() > SMALL && !transport.is_write_vectored() {
+        return queue(stream, message);
+    }
+    match message {
+        Message::Text(text) => transport.write_frame(FIN | TEXT, text.into(), cx),
+        Message::Binary(bytes) => transport.write_frame(FIN | BINARY, bytes, cx),
+        Message::Frame(frame) => {
+            let first = FIN | RSV1 | u8::from(frame.header().opcode);
+            transport.write_frame(first, frame.into_payload(), cx)
+        }
+        control => queue(stream, control),
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Transport<T> {
+    /// Writes as much of a frame as the connection takes, and keeps the rest.
+    fn write_frame(&mut self, first: u8, payload: Bytes, cx: &mut Context<'_>) -> Result<(), CodecError> {
+        let mut space = [const { MaybeUninit::uninit() }; Head::MAX + SMALL];
+        let mut frame = ReadBuf::uninit(&mut space);
+        Head { first, key: None, len: payload.len() as u64 }.put(&mut frame);
+        let head = frame.filled().len();
+        let small = payload.len() <= SMALL;
+        let written = if small {
+            frame.put_slice(&payload);
+            Pin::new(&mut *self).poll_write(cx, frame.filled())
+        } else {
+            Pin::new(&mut *self).poll_write_vectored(cx, &[IoSlice::new(frame.filled()), IoSlice::new(&payload)])
+        };
+        let written = match written {
+            Poll::Ready(Ok(0)) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+            Poll::Ready(written) => written?,
+            Poll::Pending => 0,
+        };
+        self.out.rest = match frame.filled().get(written..) {
+            Some(&[]) if small => Bytes::new(),
+            Some(begun) if small => Bytes::copy_from_slice(begun),
+            Some(begun) => [begun, &payload].concat().into(),
+            None => payload.slice(written.saturating_sub(head).min(payload.len())..),
+        };
+        Ok(())
+    }
+}
