@@ -41,6 +41,15 @@ pub(super) enum Offered {
     Ended,
 }
 
+/// What has come since the session looked last.
+#[derive(Debug)]
+pub(super) struct Attended {
+    /// Whether messages wait to be sent.
+    pub(super) waiting: bool,
+    /// The principal, if it was changed.
+    pub(super) renewed: Option<Option<Principal>>,
+}
+
 /// The next to be sent.
 #[derive(Debug)]
 pub(super) struct Popped {
@@ -165,19 +174,15 @@ impl Link {
         }
     }
 
-    /// For the session: is woken by everything that comes.
-    pub(super) fn attend(&self, cx: &Context<'_>) {
+    /// For the session: what has come, and to be woken by everything that comes.
+    pub(super) fn attend(&self, cx: &Context<'_>) -> Attended {
         let mut state = self.state();
         match &mut state.session {
             Some(known) => known.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
         }
-    }
-
-    /// For the session: the principal, if it was changed.
-    pub(super) fn renewed(&self) -> Option<Option<Principal>> {
-        let mut state = self.state();
-        std::mem::take(&mut state.renewed).then(|| state.principal.clone())
+        let renewed = std::mem::take(&mut state.renewed).then(|| state.principal.clone());
+        Attended { waiting: !state.queue.is_empty(), renewed }
     }
 
     pub(super) fn principal(&self) -> Option<Principal> {
@@ -332,11 +337,12 @@ mod tests {
         let link = Link::new(SlowConsumer::Wait, &Limits::default(), Some(alice("https://a.example")));
         assert_eq!(link.renew(alice("https://b.example")), Err(WsErrorKind::OtherPrincipal));
         assert_eq!(link.renew(Principal::builder().build()), Err(WsErrorKind::OtherPrincipal));
-        assert!(link.renewed().is_none());
+        let renewed = || link.attend(&Context::from_waker(Waker::noop())).renewed;
+        assert!(renewed().is_none());
         let nameless = Link::new(SlowConsumer::Wait, &Limits::default(), Some(Principal::builder().build()));
         assert_eq!(nameless.renew(Principal::builder().build()), Err(WsErrorKind::OtherPrincipal), "nobody known is the same");
         assert_eq!(link.renew(alice("https://a.example")), Ok(()));
-        assert!(link.renewed().is_some_and(|principal| principal.is_some()));
-        assert!(link.renewed().is_none(), "told once");
+        assert!(renewed().is_some_and(|principal| principal.is_some()));
+        assert!(renewed().is_none(), "told once");
     }
 }

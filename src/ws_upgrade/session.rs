@@ -31,7 +31,7 @@ use super::{
     drain::Draining,
     ending::{Ending, WaitFor},
     error::WsErrorKind,
-    link::Link,
+    link::{Attended, Link},
     rejection::WsRejectionKind,
     schedule::{Due, Schedule},
     socket::WsSocket,
@@ -135,8 +135,8 @@ impl<'a> Watch<'a> {
             }
         });
         poll_fn(|cx| {
-            self.wire.link().attend(cx);
-            if let Some(principal) = self.wire.link().renewed() {
+            let Attended { waiting, renewed } = self.wire.link().attend(cx);
+            if let Some(principal) = renewed {
                 self.follow(principal);
             }
             if self.revoked.as_mut().is_some_and(|revoked| Pin::new(revoked).poll(cx).is_ready()) {
@@ -150,7 +150,9 @@ impl<'a> Watch<'a> {
                 self.farewell = Some(farewell.frame);
             }
             self.poll_due(sleep.as_mut(), cx);
-            self.poll_pump(cx);
+            if waiting || self.ping || self.unflushed {
+                self.unflushed = self.wire.poll_pump(&mut self.ping, cx).is_pending();
+            }
             self.wire.poll_ending(cx)
         })
         .await
@@ -216,13 +218,6 @@ impl<'a> Watch<'a> {
         };
         self.wire.end(ending);
         ControlFlow::Break(())
-    }
-
-    /// Sends the ping that is due and what waits in the queue, as far as the peer takes it.
-    fn poll_pump(&mut self, cx: &mut Context<'_>) {
-        if self.ping || self.unflushed || self.wire.link().queued() > 0 {
-            self.unflushed = self.wire.poll_pump(&mut self.ping, cx).is_pending();
-        }
     }
 }
 

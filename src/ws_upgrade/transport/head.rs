@@ -40,19 +40,20 @@ impl Head {
     /// Writes it, in the shortest form.
     pub(super) fn put(&self, to: &mut impl BufMut) {
         let masked = if self.key.is_some() { 0x80 } else { 0 };
-        to.put_u8(self.first);
         match self.len {
-            0..=125 => to.put_u8(masked | self.len as u8),
+            0..=125 => to.put_slice(&[self.first, masked | self.len as u8]),
             126..=0xffff => {
-                to.put_u8(masked | 126);
-                to.put_u16(self.len as u16);
+                let [high, low] = (self.len as u16).to_be_bytes();
+                to.put_slice(&[self.first, masked | 126, high, low]);
             }
             _ => {
-                to.put_u8(masked | 127);
-                to.put_u64(self.len);
+                to.put_slice(&[self.first, masked | 127]);
+                to.put_slice(&self.len.to_be_bytes());
             }
         }
-        to.put_slice(self.key.as_ref().map_or(&[], |key| key));
+        if let Some(key) = &self.key {
+            to.put_slice(key);
+        }
     }
 
     pub(super) fn is_final(&self) -> bool {
