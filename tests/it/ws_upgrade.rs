@@ -24,6 +24,8 @@ mod rooms;
 mod timeouts;
 #[cfg(all(feature = "ws-upgrade-testing", feature = "ws-upgrade-json"))]
 mod typed;
+#[cfg(feature = "ws-upgrade-testing")]
+mod wakeups;
 
 use std::{convert::Infallible, future::Future};
 
