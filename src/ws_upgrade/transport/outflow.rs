@@ -133,3 +133,104 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Transport<T> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use proptest::prelude::*;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::*;
+    use crate::ws_upgrade::{limits::Limits, message};
+
+    /// A connection that takes so many bytes at a time, and every other time none.
+    struct Narrow {
+        taken: Vec<u8>,
+        sizes: Vec<usize>,
+        calls: usize,
+        vectored: bool,
+    }
+
+    impl Narrow {
+        fn take(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            self.calls += 1;
+            let size = self.sizes[self.calls % self.sizes.len()].min(bytes.len());
+            self.taken.extend(&bytes[..size]);
+            if size == 0 { Poll::Pending } else { Poll::Ready(Ok(size)) }
+        }
+    }
+
+    impl AsyncWrite for Narrow {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            self.take(bytes)
+        }
+
+        fn poll_write_vectored(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+            let bytes: Vec<u8> = bytes.iter().flat_map(|slice| slice.iter().copied()).collect();
+            self.take(&bytes)
+        }
+
+        fn is_write_vectored(&self) -> bool {
+            self.vectored
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncRead for Narrow {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    fn wait(mut poll: impl FnMut(&mut Context<'_>) -> Poll<Result<(), CodecError>>) {
+        let mut cx = Context::from_waker(Waker::noop());
+        (0..1_000_000).find_map(|_| if let Poll::Ready(done) = poll(&mut cx) { Some(done) } else { None }).unwrap().unwrap();
+    }
+
+    proptest! {
+        #[test]
+        fn frames_leave_whole_and_in_order(
+            sent in prop::collection::vec((prop_oneof![0..200_usize, 900..1100_usize, 60_000..70_000_usize], any::<[bool; 3]>()), 1..8),
+            sizes in prop::collection::vec(prop_oneof![Just(0_usize), 1..20_usize, 500..100_000_usize], 1..8),
+            vectored: bool,
+        ) {
+            prop_assume!(sizes.iter().any(|size| *size > 0));
+            let io = Narrow { taken: Vec::new(), sizes, calls: 0, vectored };
+            let transport = Transport::new(io, &Limits::default(), None);
+            let opening = WebSocketStream::from_raw_socket(transport, Role::Server, Some(Limits::default().config()));
+            let Poll::Ready(mut stream) = std::pin::pin!(opening).poll(&mut Context::from_waker(Waker::noop())) else { unreachable!() };
+            let mut expected = Vec::new();
+            for (number, (len, [alone, ping, flushed])) in sent.into_iter().enumerate() {
+                wait(|cx| poll_room(&mut stream, cx));
+                if ping {
+                    put(&mut stream, message::Message::Ping(Bytes::new()).into()).unwrap();
+                    expected.extend([0x89, 0]);
+                    wait(|cx| poll_room(&mut stream, cx));
+                }
+                let payload = vec![number as u8; len];
+                Head { first: FIN | BINARY, key: None, len: len as u64 }.put(&mut expected);
+                expected.extend(&payload);
+                let parcel = Parcel::from(message::Message::from(payload));
+                if alone {
+                    write(&mut stream, parcel, &mut Context::from_waker(Waker::noop())).unwrap();
+                } else {
+                    put(&mut stream, parcel).unwrap();
+                }
+                if flushed {
+                    wait(|cx| poll_flush(&mut stream, cx));
+                    prop_assert!(stream.get_ref().is_settled());
+                }
+            }
+            wait(|cx| poll_flush(&mut stream, cx));
+            prop_assert!(stream.get_mut().get_mut().taken == expected);
+        }
+    }
+}
