@@ -56,14 +56,12 @@ pub(super) struct Popped {
     pub(super) parcel: Option<Parcel>,
     /// Whether others wait behind it.
     pub(super) more: bool,
-    /// Whether there was no room before.
-    pub(super) made_room: bool,
 }
 
 impl Popped {
     /// A ping, which goes before the others.
     pub(super) fn ping() -> Self {
-        Self { parcel: Some(Message::Ping(Bytes::new()).into()), more: true, made_room: false }
+        Self { parcel: Some(Message::Ping(Bytes::new()).into()), more: true }
     }
 }
 
@@ -113,10 +111,7 @@ impl Link {
         }
         let bytes = parcel.message.as_bytes().len();
         let before = state.queue.len();
-        // Whatever its size, one message finds room when there is no other.
-        while !state.queue.is_empty()
-            && (state.queue.len() >= self.max_messages || state.bytes.saturating_add(bytes) > self.max_bytes)
-        {
+        while !self.has_room(&state, bytes) {
             if self.policy != SlowConsumer::DropOldest {
                 return Offered::Full;
             }
@@ -144,32 +139,33 @@ impl Link {
         }
     }
 
-    fn is_full(&self, state: &State) -> bool {
-        state.queue.len() >= self.max_messages || state.bytes >= self.max_bytes
+    /// Whatever its size, one message finds room when there is no other.
+    fn has_room(&self, state: &State, bytes: usize) -> bool {
+        state.queue.is_empty() || (state.queue.len() < self.max_messages && state.bytes.saturating_add(bytes) <= self.max_bytes)
     }
 
-    /// Waits for a change of what made an offer fail.
-    pub(super) async fn room(&self) {
-        self.until(|state| state.ended || !self.is_full(state)).await;
+    /// Waits until an offer of so many bytes need not fail for want of room.
+    pub(super) async fn room(&self, bytes: usize) {
+        self.until(|state| state.ended || self.has_room(state, bytes)).await;
     }
 
     /// For the session: the next message, of which those who wait for room are told.
     pub(super) fn pop(&self) -> Option<Parcel> {
         let next = self.take();
-        self.announce_room(next.made_room);
+        self.announce_room();
         next.parcel
     }
 
     /// For the session: the next message; whoever takes it holds a lock, and announces the room later.
     pub(super) fn take(&self) -> Popped {
         let mut state = self.state();
-        let made_room = self.is_full(&state);
         let parcel = state.pop();
-        Popped { parcel, more: !state.queue.is_empty(), made_room }
+        Popped { parcel, more: !state.queue.is_empty() }
     }
 
-    pub(super) fn announce_room(&self, made: bool) {
-        if made {
+    pub(super) fn announce_room(&self) {
+        // How much room is enough, only the one who waits knows.
+        if self.policy == SlowConsumer::Wait {
             self.changed.notify_waiters();
         }
     }
@@ -299,12 +295,26 @@ mod tests {
             assert_eq!(offer(&link, "x"), Offered::Queued { dropped: 0 });
         }
         assert_eq!(offer(&link, "x"), Offered::Full);
-        let mut room = pin!(link.room());
+        let mut room = pin!(link.room(1));
         assert!(poll!(&mut room).is_pending());
         assert!(link.pop().is_some());
         assert!(poll!(&mut room).is_ready());
         link.end();
         assert_eq!((offer(&link, "x"), texts(&link).len()), (Offered::Ended, 2));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_much_room_is_told_when_there_is_as_much() {
+        let link = link(SlowConsumer::Wait);
+        for text in ["123456", "12"] {
+            assert_eq!(offer(&link, text), Offered::Queued { dropped: 0 });
+        }
+        let mut room = pin!(link.room(5));
+        assert_eq!(offer(&link, "12345"), Offered::Full);
+        assert!(poll!(&mut room).is_pending(), "or who waits would ask again for ever, and let nobody else run");
+        assert!(link.pop().is_some());
+        assert!(poll!(&mut room).is_ready());
+        assert_eq!(offer(&link, "12345"), Offered::Queued { dropped: 0 });
     }
 
     #[test]

@@ -33,10 +33,11 @@ use super::{
     error::WsErrorKind,
     link::{Attended, Link},
     rejection::WsRejectionKind,
-    schedule::{Due, Schedule},
+    schedule::{Due, Schedule, Vitals},
     socket::WsSocket,
     transport::{Stream, Transport, poll_room, put},
-    wire::{Sign, Wire, Writer},
+    wakers::Writer,
+    wire::{Sign, Wire},
 };
 use crate::core::{Principal, Revoked, trace::event};
 
@@ -107,6 +108,8 @@ struct Watch<'a> {
     schedule: Schedule,
     revoked: Option<Revoked>,
     farewell: Option<CloseFrame>,
+    /// With what the timer was set, unless the schedule has changed since.
+    seen: Option<Vitals>,
     ping: bool,
     unflushed: bool,
 }
@@ -114,7 +117,7 @@ struct Watch<'a> {
 impl<'a> Watch<'a> {
     fn new(wire: &'a Wire, principal: Option<Principal>) -> Self {
         let schedule = Schedule::new(wire.config().timeouts, Instant::now());
-        let mut watch = Self { wire, schedule, revoked: None, farewell: None, ping: false, unflushed: false };
+        let mut watch = Self { wire, schedule, revoked: None, farewell: None, seen: None, ping: false, unflushed: false };
         watch.follow(principal);
         watch
     }
@@ -123,6 +126,7 @@ impl<'a> Watch<'a> {
         let end = principal.as_ref().and_then(Principal::expires_at);
         self.schedule.expires(end, self.wire.config().clock.now(), Instant::now());
         self.revoked = principal.map(|principal| principal.revoked());
+        self.seen = None;
     }
 
     /// Waits until somebody or something ends the connection.
@@ -147,6 +151,7 @@ impl<'a> Watch<'a> {
                 && let Poll::Ready(farewell) = drained.as_mut().poll(cx)
             {
                 self.schedule.leaves(farewell.delay(), Instant::now());
+                self.seen = None;
                 self.farewell = Some(farewell.frame);
             }
             self.poll_due(sleep.as_mut(), cx);
@@ -160,11 +165,22 @@ impl<'a> Watch<'a> {
 
     /// Does everything that is due, and sets the timer to what is next.
     fn poll_due(&mut self, mut sleep: Pin<&mut Sleep>, cx: &mut Context<'_>) {
-        while let Some((at, due)) = self.schedule.next(self.wire.watch(cx)) {
+        loop {
+            let vitals = self.wire.watch(cx);
+            // The timer wakes the session by itself; most of what wakes it changes nothing of what is due.
+            if self.seen == Some(vitals) && !sleep.is_elapsed() {
+                return;
+            }
+            self.seen = Some(vitals);
+            let Some((at, due)) = self.schedule.next(vitals) else { return };
             if sleep.deadline() != at {
                 sleep.as_mut().reset(at);
             }
-            if sleep.as_mut().poll(cx).is_pending() || self.act(due, cx).is_break() {
+            if sleep.as_mut().poll(cx).is_pending() {
+                return;
+            }
+            self.seen = None;
+            if self.act(due, cx).is_break() {
                 return;
             }
         }
@@ -188,22 +204,33 @@ impl<'a> Watch<'a> {
             },
             Due::Idle => {
                 let known = self.wire.vitals();
-                self.wire.listen();
-                match self.wire.sign_of_life(cx) {
-                    Sign::Hidden => {
-                        self.wire.touch();
-                        return ControlFlow::Continue(());
+                loop {
+                    self.wire.listen();
+                    match self.wire.sign_of_life(cx) {
+                        Sign::Hidden => {
+                            self.wire.touch();
+                            return ControlFlow::Continue(());
+                        }
+                        Sign::Heard if self.wire.vitals().active != known.active => return ControlFlow::Continue(()),
+                        // A pong is no message, but may stand before one.
+                        Sign::Heard => {}
+                        Sign::None => break Ending::timed_out(WsErrorKind::Idle),
                     }
-                    // A message was found, where a pong is none.
-                    Sign::Heard if self.wire.vitals().active != known.active => return ControlFlow::Continue(()),
-                    Sign::Heard | Sign::None => Ending::timed_out(WsErrorKind::Idle),
                 }
             }
-            Due::Write => match self.wire.poll_flush(Writer::Session, cx) {
-                Poll::Ready(Ok(())) => return ControlFlow::Continue(()),
-                Poll::Ready(Err(_)) => return ControlFlow::Break(()),
-                Poll::Pending => Ending::timed_out(WsErrorKind::WriteTimeout),
-            },
+            Due::Write => {
+                let known = self.wire.vitals();
+                match self.wire.poll_flush(Writer::Session, cx) {
+                    Poll::Ready(Ok(())) => return ControlFlow::Continue(()),
+                    Poll::Ready(Err(_)) => return ControlFlow::Break(()),
+                    // Who was to write has given up, and the peer does read. From here on the session writes.
+                    Poll::Pending if self.wire.vitals().stuck != known.stuck => {
+                        self.unflushed = true;
+                        return ControlFlow::Continue(());
+                    }
+                    Poll::Pending => Ending::timed_out(WsErrorKind::WriteTimeout),
+                }
+            }
             Due::Lifetime => Ending::timed_out(WsErrorKind::Lifetime),
             Due::Notice => {
                 self.schedule.noticed();

@@ -15,7 +15,8 @@ use super::{
     error::WsError,
     handle::WsHandle,
     message::{Message, check_size},
-    wire::{Wire, Writer},
+    wakers::Writer,
+    wire::Wire,
 };
 use crate::core::Principal;
 

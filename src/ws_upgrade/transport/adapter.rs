@@ -2,24 +2,18 @@ use std::{
     io::{self, IoSlice},
     mem::MaybeUninit,
     pin::{Pin, pin},
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
 };
 
-use bytes::{Buf as _, BytesMut};
-use futures_core::Stream as _;
-use futures_sink::Sink as _;
+use bytes::{Buf as _, Bytes, BytesMut};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{Error as CodecError, Message},
-};
+use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 
 use super::{
     head::Head,
     inflow::{Inflow, hand_on},
-    outflow::Outflow,
     plain::{Plain, Step},
 };
 use crate::ws_upgrade::{
@@ -27,7 +21,6 @@ use crate::ws_upgrade::{
     deflate::{Deflater, Negotiated},
     error::{Fault, WsErrorKind},
     limits::Limits,
-    wakers::both,
 };
 
 /// The most that is read at once.
@@ -51,9 +44,33 @@ pub(in crate::ws_upgrade) struct Transport<T> {
     /// After what was read nothing more can be.
     over: Option<Over>,
     /// Whether the codec may have an answer to send.
-    owes: bool,
-    pub(super) out: Outflow,
+    pub(super) owes: bool,
+    /// Whether it may have anything else that it was given.
+    pub(super) unflushed: bool,
+    /// The end of a frame that was written beside the codec. Goes before all else.
+    pub(super) rest: Bytes,
+    traffic: Traffic,
     deflater: Option<Deflater>,
+}
+
+/// What was seen of the bytes themselves.
+#[derive(Debug, Default)]
+pub(in crate::ws_upgrade) struct Traffic {
+    /// Something waits for the peer to take it.
+    pub(in crate::ws_upgrade) blocked: bool,
+    /// The peer has taken something.
+    pub(in crate::ws_upgrade) moved: bool,
+    /// The peer has sent something.
+    pub(in crate::ws_upgrade) came: bool,
+}
+
+impl Traffic {
+    fn note(&mut self, written: &Poll<io::Result<usize>>) {
+        match written {
+            Poll::Ready(_) => self.moved = true,
+            Poll::Pending => self.blocked = true,
+        }
+    }
 }
 
 enum Way {
@@ -68,7 +85,7 @@ enum Over {
 }
 
 /// What comes next.
-enum Next {
+pub(super) enum Next {
     Message(Message),
     /// Something for the codec.
     Codec,
@@ -89,7 +106,9 @@ impl<T> Transport<T> {
             budget: Budget::new(limits.rates()),
             over: None,
             owes: false,
-            out: Outflow::default(),
+            unflushed: false,
+            rest: Bytes::new(),
+            traffic: Traffic::default(),
             deflater: deflate.map(Negotiated::deflater),
         }
     }
@@ -97,6 +116,14 @@ impl<T> Transport<T> {
     /// What compresses outgoing messages, if that was agreed on.
     pub(in crate::ws_upgrade) fn deflater(&mut self) -> Option<&mut Deflater> {
         self.deflater.as_mut()
+    }
+
+    pub(in crate::ws_upgrade) fn has_heard(&self) -> bool {
+        self.traffic.came
+    }
+
+    pub(in crate::ws_upgrade) fn traffic(&mut self) -> &mut Traffic {
+        &mut self.traffic
     }
 
     /// From now on the codec alone is asked: there will be no more messages.
@@ -108,12 +135,21 @@ impl<T> Transport<T> {
 
     /// Whether nothing waits to be written, here or in the codec.
     pub(super) fn is_settled(&self) -> bool {
-        !self.owes && !self.out.codec && self.out.rest.is_empty()
+        !self.owes && !self.unflushed && self.rest.is_empty()
     }
 
-    /// The codec has flushed.
+    /// The codec has flushed, with what it owes.
     pub(super) fn settled(&mut self) {
-        (self.owes, self.out.codec) = (false, false);
+        (self.owes, self.unflushed) = (false, false);
+    }
+
+    /// Whether something waits that the reader has to send on its way.
+    pub(super) fn is_behind(&self) -> bool {
+        self.owes || self.traffic.blocked
+    }
+
+    pub(super) fn is_inflating(&self) -> bool {
+        matches!(self.way, Way::Inflating(_))
     }
 
     /// The connection, for who drains it when its bytes no longer make sense.
@@ -122,42 +158,8 @@ impl<T> Transport<T> {
     }
 }
 
-/// The next message, be it found on the way or by the codec. `writers` are those who wait for the peer to take what was sent.
-pub(in crate::ws_upgrade) fn poll_message<T>(
-    stream: &mut WebSocketStream<Transport<T>>,
-    writers: &[Option<Waker>],
-    cx: &mut Context<'_>,
-) -> Poll<Option<Result<Message, CodecError>>>
-where
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    if stream.get_ref().owes {
-        // The codec remembers one who writes, and would forget them for the reader.
-        let waker = writers.iter().flatten().fold(cx.waker().clone(), |waker, writer| both(&waker, writer));
-        if let Poll::Ready(flushed) = Pin::new(&mut *stream).poll_flush(&mut Context::from_waker(&waker)) {
-            flushed?;
-            stream.get_mut().settled();
-        }
-    }
-    loop {
-        match ready!(stream.get_mut().poll_next(cx)) {
-            Next::Message(message) => return Poll::Ready(Some(Ok(message))),
-            Next::Codec => {}
-        }
-        let polled = Pin::new(&mut *stream).poll_next(cx);
-        let transport = stream.get_mut();
-        if polled.is_ready() {
-            transport.owes = true;
-            return polled;
-        }
-        if matches!(transport.way, Way::Inflating(_)) {
-            return Poll::Pending;
-        }
-    }
-}
-
 impl<T: AsyncRead + Unpin> Transport<T> {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         loop {
             let Way::Plain(plain) = &mut self.way else { return Poll::Ready(Next::Codec) };
             if self.over.is_some() {
@@ -211,7 +213,7 @@ impl<T: AsyncRead + Unpin> Transport<T> {
         };
         match polled {
             Poll::Ready(Ok(0)) => self.over = Some(Over::End),
-            Poll::Ready(Ok(_)) => {}
+            Poll::Ready(Ok(_)) => self.traffic.came = true,
             Poll::Ready(Err(error)) => self.over = Some(Over::Failed(error)),
             Poll::Pending => {
                 // Until something comes, the connection costs no buffer.
@@ -294,12 +296,16 @@ impl<T> Transport<T> {
 impl<T: AsyncWrite + Unpin> AsyncWrite for Transport<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_rest(cx))?;
-        Pin::new(&mut self.io).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.traffic.note(&polled);
+        polled
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         ready!(self.poll_rest(cx))?;
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+        let polled = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.traffic.note(&polled);
+        polled
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -308,7 +314,10 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Transport<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_rest(cx))?;
-        Pin::new(&mut self.io).poll_flush(cx)
+        let polled = Pin::new(&mut self.io).poll_flush(cx);
+        // The codec flushes when it has written everything.
+        self.traffic.blocked = polled.is_pending();
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -319,10 +328,12 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Transport<T> {
 impl<T: AsyncWrite + Unpin> Transport<T> {
     /// Writes what is left of a frame that was begun.
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.out.rest.is_empty() {
-            match ready!(Pin::new(&mut self.io).poll_write(cx, &self.out.rest))? {
+        while !self.rest.is_empty() {
+            let polled = Pin::new(&mut self.io).poll_write(cx, &self.rest);
+            self.traffic.note(&polled);
+            match ready!(polled)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                written => self.out.rest.advance(written),
+                written => self.rest.advance(written),
             }
         }
         Poll::Ready(Ok(()))

@@ -11,13 +11,13 @@ pub(super) mod harness;
 mod head;
 mod inflow;
 mod inspector;
-mod outflow;
 mod plain;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod text;
 
 pub(super) use self::{
-    adapter::{Stream, Transport, poll_message},
-    outflow::{poll_flush, poll_room, put, write},
+    adapter::{Stream, Transport},
+    stream::{poll_flush, poll_message, poll_room, put, write},
 };

@@ -18,8 +18,8 @@ use futures_util::{Sink as _, Stream as _};
 use proptest::prelude::*;
 use tokio::{sync::mpsc, task::yield_now, time::advance};
 
-use super::{app, frame};
-use crate::support::pipe::{Far, Near, pipe};
+use super::{app, frame, serve_over};
+use crate::support::pipe::{Far, pipe};
 
 const EVERY: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -127,7 +127,7 @@ impl World {
         let (send, mut sockets) = mpsc::channel(1);
         let hand_out = move |socket: WsSocket| async move { send.send(socket).await.map_err(|_| ()).unwrap() };
         let (near, far) = pipe(holds);
-        serve(near, app(&layer.build().unwrap(), hand_out));
+        serve_over(near, app(&layer.build().unwrap(), hand_out));
         far.open(if deflate { "Sec-WebSocket-Extensions: permessage-deflate\r\n" } else { "" }).await;
         let socket = sockets.recv().await.unwrap();
         let handle = socket.handle();
@@ -275,23 +275,6 @@ impl World {
             self.read.extend(read);
         }
     }
-}
-
-fn serve<S, B>(near: Near, service: S)
-where
-    S: tower::Service<
-            http::Request<hyper::body::Incoming>,
-            Response = http::Response<B>,
-            Error = std::convert::Infallible,
-            Future: Send,
-        > + Clone
-        + Send
-        + 'static,
-    B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
-{
-    let service = hyper_util::service::TowerToHyperService::new(service);
-    let served = hyper::server::conn::http1::Builder::new().serve_connection(hyper_util::rt::TokioIo::new(near), service);
-    tokio::spawn(served.with_upgrades());
 }
 
 /// The texts of a server's frames and the last pong.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_core::Stream as _;
 use futures_sink::Sink as _;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::{
@@ -14,22 +15,48 @@ use tokio_tungstenite::{
 };
 
 use super::{
-    adapter::Transport,
+    adapter::{Next, Transport},
     head::{BINARY, FIN, Head, RSV1, TEXT},
 };
-use crate::ws_upgrade::message::Parcel;
-
-/// What waits to be written.
-#[derive(Debug, Default)]
-pub(super) struct Outflow {
-    /// The end of a frame that was written beside the codec. Before all else.
-    pub(super) rest: Bytes,
-    /// Whether the codec may have anything of what it was given.
-    pub(super) codec: bool,
-}
+use crate::ws_upgrade::{
+    message::Parcel,
+    wakers::{Waiting, Writer},
+};
 
 /// Up to this size a frame is put together on the stack; beyond it, its head and payload are written from where they are.
 const SMALL: usize = 1024;
+
+/// The next message, be it found on the way or by the codec. What is owed, or stuck because its writer has given up, goes on its way.
+pub(in crate::ws_upgrade) fn poll_message<T>(
+    stream: &mut WebSocketStream<Transport<T>>,
+    waiting: &mut Waiting,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Message, CodecError>>>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    if stream.get_ref().is_behind() {
+        match waiting.polling(Writer::Reader, cx, |cx| poll_flush(stream, cx)) {
+            Poll::Ready(flushed) => flushed?,
+            Poll::Pending => waiting.remember(Writer::Reader, cx.waker()),
+        }
+    }
+    loop {
+        match ready!(stream.get_mut().poll_next(cx)) {
+            Next::Message(message) => return Poll::Ready(Some(Ok(message))),
+            Next::Codec => {}
+        }
+        let polled = Pin::new(&mut *stream).poll_next(cx);
+        let transport = stream.get_mut();
+        if polled.is_ready() {
+            transport.owes = true;
+            return polled;
+        }
+        if transport.is_inflating() {
+            return Poll::Pending;
+        }
+    }
+}
 
 /// Ready when a message can be queued.
 pub(in crate::ws_upgrade) fn poll_room<T>(
@@ -39,7 +66,7 @@ pub(in crate::ws_upgrade) fn poll_room<T>(
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    if stream.get_ref().out.rest.is_empty() { Pin::new(stream).poll_ready(cx) } else { poll_flush(stream, cx) }
+    if stream.get_ref().rest.is_empty() { Pin::new(stream).poll_ready(cx) } else { poll_flush(stream, cx) }
 }
 
 /// Writes all that waits.
@@ -54,6 +81,10 @@ where
         return Pin::new(stream.get_mut()).poll_flush(cx).map_err(CodecError::Io);
     }
     ready!(Pin::new(&mut *stream).poll_flush(cx))?;
+    if stream.get_ref().owes {
+        // The codec puts an answer back for which its buffer has no room, and flushes without it. The second time there is room.
+        ready!(Pin::new(&mut *stream).poll_flush(cx))?;
+    }
     stream.get_mut().settled();
     Poll::Ready(Ok(()))
 }
@@ -71,7 +102,7 @@ fn queue<T>(stream: &mut WebSocketStream<Transport<T>>, message: Message) -> Res
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    stream.get_mut().out.codec = true;
+    stream.get_mut().unflushed = true;
     Pin::new(&mut *stream).start_send(message).inspect_err(|_| {
         // The client will not see what the next message would refer to.
         if let Some(deflater) = stream.get_mut().deflater() {
@@ -124,7 +155,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Transport<T> {
             Poll::Ready(written) => written?,
             Poll::Pending => 0,
         };
-        self.out.rest = match frame.filled().get(written..) {
+        self.rest = match frame.filled().get(written..) {
             Some(&[]) if small => Bytes::new(),
             Some(begun) if small => Bytes::copy_from_slice(begun),
             Some(begun) => [begun, &payload].concat().into(),
