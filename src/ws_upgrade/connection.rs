@@ -108,6 +108,11 @@ impl State {
         Wakers([self.receiver.take(), handler, session, reader, self.session.take()])
     }
 
+    /// Whether nothing waits to be sent, nor did when the stream was last polled.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.vitals.stuck.is_none() && matches!(&self.phase, Phase::Open(stream) if !stream.get_ref().is_blocked())
+    }
+
     /// After the stream was polled: since when something waits to be sent, and who is to be woken.
     pub(super) fn settle(&mut self) -> Wakers {
         let Phase::Open(stream) = &mut self.phase else { return Wakers::default() };

@@ -324,6 +324,9 @@ impl Wire {
 
 /// Releases the lock after the stream was polled.
 fn settle(mut state: MutexGuard<'_, State>) {
+    if state.is_quiet() {
+        return;
+    }
     let wakers = state.settle();
     drop(state);
     wakers.wake();

@@ -122,6 +122,10 @@ impl<T> Transport<T> {
         self.traffic.came
     }
 
+    pub(in crate::ws_upgrade) fn is_blocked(&self) -> bool {
+        self.traffic.blocked
+    }
+
     pub(in crate::ws_upgrade) fn traffic(&mut self) -> &mut Traffic {
         &mut self.traffic
     }
