@@ -86,6 +86,9 @@ impl WsSocket {
 
     /// Sends a message, waiting while the peer is slow.
     ///
+    /// A future that is dropped has sent the message or has not. What of it was not yet taken then leaves while the handler receives, or
+    /// at the latest when [`Timeouts::write`](super::Timeouts::write) has passed.
+    ///
     /// # Errors
     /// When the socket has ended, with the reason; or when the message is too large, and the socket stays open.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), WsError> {

@@ -20,6 +20,8 @@ mod handle;
 mod peers;
 #[cfg(feature = "ws-upgrade-testing")]
 mod rooms;
+#[cfg(all(unix, feature = "ws-upgrade-testing"))]
+mod stopped;
 #[cfg(feature = "ws-upgrade-testing")]
 mod timeouts;
 #[cfg(all(feature = "ws-upgrade-testing", feature = "ws-upgrade-json"))]

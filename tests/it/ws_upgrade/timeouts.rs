@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use donjon::ws_upgrade::{
-    CloseCode, Limits, Message, SlowConsumer, Timeouts, WsErrorKind, WsSocket, WsUpgradeLayer, testing::TestSocket,
-};
+use donjon::ws_upgrade::{CloseCode, Message, Timeouts, WsErrorKind, WsSocket, WsUpgradeLayer, testing::TestSocket};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     sync::mpsc,
@@ -170,21 +168,11 @@ async fn nor_is_one_who_takes_long_over_one_message() {
 
 #[tokio::test(start_paused = true)]
 async fn what_others_send_is_under_the_write_timeout_too() {
-    let limits = Limits::default().queue_messages(4);
-    let layer = WsUpgradeLayer::builder()
-        .timeouts(Timeouts::default().without_heartbeat().write(10 * SECOND))
-        .slow_consumer(SlowConsumer::Wait)
-        .limits(limits)
-        .build()
-        .unwrap();
+    let layer = layer(Timeouts::default().without_heartbeat().write(10 * SECOND));
     let (report, mut reports) = mpsc::channel(1);
     let stays = move |socket: WsSocket| async move {
-        let handle = socket.handle();
-        loop {
-            if let Err(error) = handle.send("x".repeat(10_000)).await {
-                return report.send(error.kind()).await.unwrap();
-            }
-        }
+        socket.handle().send("x".repeat(200_000)).await.unwrap();
+        report.send(socket.handle().closed().await).await.unwrap();
     };
     let start = Instant::now();
     let _unread = open_raw(serve(app(&layer, stays))).await;
