@@ -1,7 +1,8 @@
 //! Making the response, and making one anew.
 
-use std::error::Error;
+use std::{error::Error, mem};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response::Parts};
 use http_body::Body;
 
@@ -19,6 +20,7 @@ use super::{
     proxy_status::ProxyStatus,
     render,
     report::{ErrorReport, ErrorStage, Reported, report},
+    terms::Terms,
 };
 use crate::{
     Problem, Retryability, Value,
@@ -28,26 +30,33 @@ use crate::{
     },
 };
 
-/// A response without a problem passes as it is; one with a problem gets the form that the client reads.
+/// Whether nothing is to be done with a response: so with nearly every one, which is why it is asked first.
 #[inline]
-pub(super) fn pass_or_render<B: Body>(mut response: Response<B>, asked: Asked, config: &Config) -> Response<ResponseBody<B>> {
-    if !config.is_default() {
-        pass_configured(&mut response, &asked, config);
-    }
-    if is_error(response.status()) && (response.extensions().get::<Problem>().is_some() || is_filled(&response, config)) {
-        return render_anew(response, asked, config);
-    }
-    response.map(|body| ResponseBody::inner(body, config.clone(), asked.ids))
+pub(super) fn passes<B>(response: &Response<B>, terms: &Terms) -> bool {
+    terms.is_default() && !is_error(response.status())
 }
 
-fn pass_configured<B>(response: &mut Response<B>, asked: &Asked, config: &Config) {
+/// A response without a problem passes as it is; one with a problem gets the form that the client reads.
+#[inline(never)]
+pub(super) fn pass_or_render<B: Body>(mut response: Response<B>, asked: Asked, terms: &mut Terms) -> Response<ResponseBody<B>> {
+    if !terms.is_default() {
+        pass_configured(&mut response, terms);
+    }
+    if is_error(response.status()) && (response.extensions().get::<Problem>().is_some() || is_filled(&response, terms)) {
+        return render_anew(response, asked, terms);
+    }
+    response.map(|body| ResponseBody::inner(body, mem::take(terms)))
+}
+
+fn pass_configured<B>(response: &mut Response<B>, terms: &Terms) {
+    let config = terms.config();
     // With a cause it was made in this process for want of a response (RFC 9209 §2.1.3): nothing was received.
     if let (Some(proxy_status), None) = (proxy_status(config), response.extensions().get::<Cause>()) {
         let status = response.status();
         proxy_status.pass(response.headers_mut(), status);
     }
     if let Some(correlation) = &config.correlation {
-        correlation.pass(response.headers_mut(), asked.ids.as_deref());
+        correlation.pass(response.headers_mut(), terms.ids());
     }
 }
 
@@ -58,12 +67,13 @@ fn proxy_status(config: &Config) -> Option<&ProxyStatus> {
 }
 
 #[inline]
-fn is_filled<B: Body>(response: &Response<B>, config: &Config) -> bool {
-    !config.is_default() && config.empty_errors == EmptyErrors::Fill && is_empty(response)
+fn is_filled<B: Body>(response: &Response<B>, terms: &Terms) -> bool {
+    !terms.is_default() && terms.config().empty_errors == EmptyErrors::Fill && is_empty(response)
 }
 
 #[cold]
-fn render_anew<B>(response: Response<B>, mut asked: Asked, config: &Config) -> Response<ResponseBody<B>> {
+#[inline(never)]
+fn render_anew<B>(response: Response<B>, asked: Asked, terms: &mut Terms) -> Response<ResponseBody<B>> {
     let (mut parts, body) = response.into_parts();
     let _ = guard(|| drop(body));
     // When an outer hand has changed the status, the problem's texts no longer tell of this response, and may tell what that hand hides;
@@ -77,13 +87,15 @@ fn render_anew<B>(response: Response<B>, mut asked: Asked, config: &Config) -> R
         },
     };
     remove_representation(&mut parts.headers);
-    let problem = name(problem, &mut asked, config);
-    finish(parts, problem, None, &asked, config)
+    let problem = name(problem, terms);
+    let cause = parts.extensions.get().copied();
+    finish(parts, problem, Source { cause, error: None }, asked, terms)
 }
 
 /// The response to a failure. What panics on the way to it (a mapping, a `source`, a `Display` that is logged) leaves a fixed 500.
 #[cold]
-pub(super) fn answer<B>(failure: &Failure, mut asked: Asked, config: &Config) -> Response<ResponseBody<B>> {
+pub(super) fn answer<B>(failure: &Failure, asked: Asked, terms: &mut Terms) -> Response<ResponseBody<B>> {
+    let config = terms.config();
     let verdict = guard(|| classify(failure, config)).unwrap_or(Verdict::Known(Cause::Panic));
     let (cause, problem) = match verdict {
         Verdict::Own(problem) if is_error(problem.status()) => (None, problem),
@@ -91,9 +103,11 @@ pub(super) fn answer<B>(failure: &Failure, mut asked: Asked, config: &Config) ->
         Verdict::Own(_) => known(Cause::Internal, config),
         Verdict::Known(cause) => known(cause, config),
     };
-    let mut problem = name(problem, &mut asked, config);
-    let _ = guard(|| tell(failure, cause, problem.status(), asked.ids.as_deref()));
-    if let (true, Ok(causes)) = (asked.exposed, guard(|| causes(failure))) {
+    let mut problem = name(problem, terms);
+    let _ = guard(|| tell(failure, cause, problem.status(), terms.ids()));
+    if asked.exposed
+        && let Ok(causes) = guard(|| causes(failure))
+    {
         problem = problem.with_member(CAUSES, causes);
     }
     let (mut parts, ()) = Response::new(()).into_parts();
@@ -102,22 +116,33 @@ pub(super) fn answer<B>(failure: &Failure, mut asked: Asked, config: &Config) ->
         parts.extensions.insert(cause);
     }
     let error = if let Failure::Error(error) = failure { Some(&**error as _) } else { None };
-    finish(parts, problem, error, &asked, config)
+    finish(parts, problem, Source { cause, error }, asked, terms)
 }
 
 fn known(cause: Cause, config: &Config) -> (Option<Cause>, Problem) {
     (Some(cause), cause.problem(config.role, config.retry_after))
 }
 
+#[inline]
 fn is_error(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
 /// Gives a problem the names by which it is found again.
-fn name(problem: Problem, asked: &mut Asked, config: &Config) -> Problem {
-    let Some(correlation) = &config.correlation else { return problem };
-    let ids = correlation.of_failure(asked.ids.take(), &problem);
-    asked.ids.insert(ids).to_members(problem)
+fn name(mut problem: Problem, terms: &mut Terms) -> Problem {
+    if let Some(correlation) = &terms.config().correlation {
+        let ids = correlation.of_failure(terms.ids().cloned(), &problem);
+        problem = ids.to_members(problem);
+        *terms = Terms::new(terms.config().clone(), Some(ids));
+    }
+    problem
+}
+
+/// What a problem was made of.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    cause: Option<Cause>,
+    error: Option<&'a (dyn Error + 'static)>,
 }
 
 fn causes(failure: &Failure) -> Value {
@@ -130,10 +155,11 @@ fn causes(failure: &Failure) -> Value {
 fn finish<B>(
     mut parts: Parts,
     problem: Problem,
-    error: Option<&(dyn Error + 'static)>,
-    asked: &Asked,
-    config: &Config,
+    Source { cause, error }: Source<'_>,
+    asked: Asked,
+    terms: &Terms,
 ) -> Response<ResponseBody<B>> {
+    let (config, ids) = (terms.config(), terms.ids());
     let headers = &mut parts.headers;
     // In one step, instead of growing with every field.
     headers.reserve(8);
@@ -148,21 +174,19 @@ fn finish<B>(
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     add_retry_after(headers, &problem);
-    let cause = parts.extensions.get().copied();
     if let (Some(proxy_status), Some(cause)) = (proxy_status(config), cause) {
         proxy_status.tell(headers, cause);
     }
-    if let (Some(correlation), Some(ids)) = (&config.correlation, &asked.ids) {
+    if let (Some(correlation), Some(ids)) = (&config.correlation, ids) {
         correlation.mark(headers, ids);
     }
     if !config.hooks.is_empty() && parts.extensions.get::<Reported>().is_none() {
         parts.extensions.insert(Reported);
-        let ids = asked.ids.as_deref();
         report(&config.hooks, &ErrorReport { stage: ErrorStage::Head, problem: Some(&problem), cause, error, ids });
     }
     parts.extensions.insert::<Retryability>(problem.retryability());
     parts.extensions.insert(problem);
-    let body = if asked.head { ResponseBody::full("") } else { ResponseBody::full(content) };
+    let body = ResponseBody::full(if asked.head { Bytes::new() } else { Bytes::from(content) });
     Response::from_parts(parts, body)
 }
 
