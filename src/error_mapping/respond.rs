@@ -17,6 +17,7 @@ use super::{
     empty::{EmptyErrors, is_empty},
     exposure::{self, CAUSES},
     guard::guard,
+    negotiate::Form,
     proxy_status::ProxyStatus,
     render,
     report::{ErrorReport, ErrorStage, Reported, report},
@@ -50,10 +51,11 @@ pub(super) fn pass_or_render<B: Body>(mut response: Response<B>, asked: Asked, t
 
 fn pass_configured<B>(response: &mut Response<B>, terms: &Terms) {
     let config = terms.config();
-    // With a cause it was made in this process for want of a response (RFC 9209 §2.1.3): nothing was received.
+    // With a cause it was made in this process for want of a response (RFC 9209 §2.1.3), and has no word of an upstream's.
     if let (Some(proxy_status), None) = (proxy_status(config), response.extensions().get::<Cause>()) {
-        let status = response.status();
-        proxy_status.pass(response.headers_mut(), status);
+        // Nor was a problem received, which is made in this process too, though maybe of a response that was.
+        let received = Some(response.status()).filter(|_| response.extensions().get::<Problem>().is_none());
+        proxy_status.pass(response.headers_mut(), received);
     }
     if let Some(correlation) = &config.correlation {
         correlation.pass(response.headers_mut(), terms.ids());
@@ -81,15 +83,23 @@ fn render_anew<B>(response: Response<B>, asked: Asked, terms: &mut Terms) -> Res
     let problem = match parts.extensions.remove::<Problem>() {
         Some(problem) if problem.status() == parts.status => problem,
         Some(_) => Problem::new(parts.status),
-        None => match parts.extensions.get() {
-            Some(advice) => Problem::new(parts.status).with_retryability(*advice),
-            None => Problem::new(parts.status),
-        },
+        None => empty_error(&parts, terms.config().role),
     };
     remove_representation(&mut parts.headers);
     let problem = name(problem, terms);
     let cause = parts.extensions.get().copied();
-    finish(parts, problem, Source { cause, error: None }, asked, terms)
+    finish(parts, problem, Source { cause, error: None }, asked, terms).map(ResponseBody::full)
+}
+
+/// The problem of an error that came without content.
+fn empty_error(parts: &Parts, role: Role) -> Problem {
+    let problem = Problem::new(parts.status);
+    match (parts.extensions.get(), parts.status, role) {
+        (Some(advice), ..) => problem.with_retryability(*advice),
+        // An upstream's own, which some servers answer with after they have sent the request on.
+        (None, StatusCode::SERVICE_UNAVAILABLE, Role::Gateway) => problem.with_retryability(Retryability::IdempotentOnly),
+        _ => problem,
+    }
 }
 
 /// The response to a failure. What panics on the way to it (a mapping, a `source`, a `Display` that is logged) leaves a fixed 500.
@@ -116,7 +126,7 @@ pub(super) fn answer<B>(failure: &Failure, asked: Asked, terms: &mut Terms) -> R
         parts.extensions.insert(cause);
     }
     let error = if let Failure::Error(error) = failure { Some(&**error as _) } else { None };
-    finish(parts, problem, Source { cause, error }, asked, terms)
+    finish(parts, problem, Source { cause, error }, asked, terms).map(ResponseBody::full)
 }
 
 fn known(cause: Cause, config: &Config) -> (Option<Cause>, Problem) {
@@ -152,24 +162,27 @@ fn causes(failure: &Failure) -> Value {
     }
 }
 
-fn finish<B>(
+fn finish(
     mut parts: Parts,
     problem: Problem,
     Source { cause, error }: Source<'_>,
     asked: Asked,
     terms: &Terms,
-) -> Response<ResponseBody<B>> {
+) -> Response<Bytes> {
     let (config, ids) = (terms.config(), terms.ids());
     let headers = &mut parts.headers;
-    // In one step, instead of growing with every field.
-    headers.reserve(8);
+    // In one step, instead of growing with every field, and no more than come: a map of six takes half the room of one of seven.
+    headers.reserve(5 + usize::from(asked.form == Form::Html) + usize::from(problem.retry_after().is_some()));
     let mut content = String::new();
     if let Some(rpc) = asked.rpc {
         rpc.answer(headers, &problem);
         parts.status = StatusCode::OK;
     } else {
         content = render::content(&problem, asked.form, config.template.as_ref(), headers);
-        add_vary(headers, &[header::ACCEPT]);
+        match headers.contains_key(header::VARY) {
+            true => add_vary(headers, &[header::ACCEPT]),
+            false => drop(headers.insert(header::VARY, HeaderValue::from_static("accept"))),
+        }
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -186,8 +199,7 @@ fn finish<B>(
     }
     parts.extensions.insert::<Retryability>(problem.retryability());
     parts.extensions.insert(problem);
-    let body = ResponseBody::full(if asked.head { Bytes::new() } else { Bytes::from(content) });
-    Response::from_parts(parts, body)
+    Response::from_parts(parts, if asked.head { Bytes::new() } else { Bytes::from(content) })
 }
 
 fn add_retry_after(headers: &mut HeaderMap, problem: &Problem) {

@@ -54,8 +54,16 @@ pub(super) fn value(out: &mut String, content: &Value) {
 /// [§7](https://www.rfc-editor.org/rfc/rfc8259#section-7), and `<`, `>`, `&` as escapes, so that a document pasted into a page cannot open a tag.
 pub(super) fn string(out: &mut String, text: &str) {
     out.push('"');
+    // Most texts have nothing to escape, and go in one piece. A loop that has no way out looks at many bytes together.
+    match text.bytes().fold(false, |found, byte| found | is_escaped(byte)) {
+        false => out.push_str(text),
+        true => escaped(out, text),
+    }
+    out.push('"');
+}
+
+fn escaped(out: &mut String, text: &str) {
     let mut rest = text;
-    // Most texts have nothing to escape, and go in one piece.
     while let Some(at) = rest.bytes().position(is_escaped) {
         let (plain, after) = rest.split_at(at);
         out.push_str(plain);
@@ -66,7 +74,6 @@ pub(super) fn string(out: &mut String, text: &str) {
         rest = characters.as_str();
     }
     out.push_str(rest);
-    out.push('"');
 }
 
 /// Each of them is ASCII, and so is no part of another character.

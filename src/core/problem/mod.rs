@@ -176,15 +176,19 @@ impl Problem {
     /// The JSON document, one line without a line end.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut out = String::with_capacity(192);
+        let kind = [("type", Some(self.type_uri())), ("title", Some(self.title()))];
+        let rest = [("detail", self.detail()), ("instance", self.instance()), ("retry", Some(self.0.retryability.as_str()))];
+        let texts = kind.iter().chain(&rest).filter_map(|(name, text)| Some((name, (*text)?)));
+        // With four quotes, a colon and a comma each: all there is, where nothing is escaped and no extension follows.
+        let length = texts.map(|(name, text)| name.len() + text.len() + 6).sum::<usize>() + r#"{"status":200}"#.len();
+        let mut out = String::with_capacity(length);
         out.push('{');
-        json::member(&mut out, "type", self.type_uri());
-        json::member(&mut out, "title", self.title());
+        for (name, text) in kind {
+            json::member(&mut out, name, text.unwrap_or_default());
+        }
         out.push_str(",\"status\":");
         out.push_str(self.0.status.as_str());
-        for (name, text) in
-            [("detail", self.detail()), ("instance", self.instance()), ("retry", Some(self.0.retryability.as_str()))]
-        {
+        for (name, text) in rest {
             if let Some(text) = text {
                 json::member(&mut out, name, text);
             }
@@ -262,6 +266,15 @@ mod tests {
     fn a_bare_status_is_about_blank() {
         let problem = Problem::new(StatusCode::NOT_FOUND);
         assert_eq!(problem.to_json(), r#"{"type":"about:blank","title":"Not Found","status":404,"retry":"never"}"#);
+    }
+
+    #[test]
+    fn a_plain_document_has_the_length_that_was_reserved() {
+        let bare = Problem::new(StatusCode::NOT_FOUND);
+        let full = bare.clone().with_type("https://a.example/b").with_title("c").with_detail("d").with_instance("/e");
+        for document in [bare.to_json(), full.to_json()] {
+            assert_eq!(document.capacity(), document.len(), "{document}");
+        }
     }
 
     #[test]

@@ -91,6 +91,26 @@ async fn a_future_that_is_done_and_panics_when_it_is_dropped() {
     assert_eq!((answer.status.as_u16(), dropped.load(Ordering::SeqCst)), (200, 1));
 }
 
+/// What the work held (a permit, a connection) is free when its response is there, and not when somebody drops its future.
+#[tokio::test]
+async fn what_is_done_is_let_go_at_once_and_does_not_begin_again() {
+    let held = Arc::new(());
+    let permit = held.clone();
+    let mut service = ErrorMappingLayer::new().layer(service_fn(move |_: Asked| {
+        let permit = permit.clone();
+        std::future::poll_fn(move |_| {
+            let _held = &permit;
+            Poll::Ready(Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())))
+        })
+    }));
+    let mut future = Box::pin(service.call(empty(get("/"))));
+    drop(service);
+    assert_eq!(Arc::strong_count(&held), 2, "by the future alone");
+    assert!(futures_util::poll!(&mut future).is_ready());
+    assert_eq!(Arc::strong_count(&held), 1);
+    assert!(futures_util::poll!(&mut future).is_pending(), "and no panic");
+}
+
 #[tokio::test]
 async fn a_body_that_panics_when_it_is_dropped_from_outside() {
     let (bomb, dropped) = Bomb::new();
