@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use super::{
     cause::{Cause, Role},
-    chain::Chain,
+    chain::{Chain, chain},
     correlation::Ids,
     guard::{Panicked, catch, guard},
     report::{ErrorReport, ErrorStage, report},
@@ -157,19 +157,20 @@ impl BodyError {
             Ok(error) => error,
             Err(panicked) => return Self::panicked(&panicked, terms),
         };
-        match error.downcast::<Self>() {
-            // Of a stack of these layers the innermost has told it.
-            Ok(told) => *told,
-            Err(error) => {
-                let place = if config.role == Role::Gateway { Place::Relayed } else { Place::Here };
-                let cause = guard(|| cause_of(&*error, place)).unwrap_or(Cause::Panic);
-                let _ = guard(|| tell(cause, &*error, ids));
-                let report_of =
-                    ErrorReport { stage: ErrorStage::Body, problem: None, cause: Some(cause), error: Some(&*error), ids };
-                report(&config.hooks, &report_of);
-                Self(Kind::Failed(error, cause))
-            }
+        // Of a stack of these layers the innermost has told it, in whatever it was wrapped since.
+        let error = match error.downcast::<Self>() {
+            Ok(told) => return *told,
+            Err(error) => error,
+        };
+        if let Ok(Some(cause)) = guard(|| chain(&*error).find_map(<dyn Error>::downcast_ref).map(Self::cause)) {
+            return Self(Kind::Failed(error, cause));
         }
+        let place = if config.role == Role::Gateway { Place::Relayed } else { Place::Here };
+        let cause = guard(|| cause_of(&*error, place)).unwrap_or(Cause::Panic);
+        let _ = guard(|| tell(cause, &*error, ids));
+        let report_of = ErrorReport { stage: ErrorStage::Body, problem: None, cause: Some(cause), error: Some(&*error), ids };
+        report(&config.hooks, &report_of);
+        Self(Kind::Failed(error, cause))
     }
 
     /// What cut the message. The status was sent before it was known.
@@ -181,7 +182,7 @@ impl BodyError {
         }
     }
 
-    /// Whether the body panicked; there is no source then.
+    /// Whether the body panicked right beneath the layer; there is no source then.
     #[must_use]
     pub fn is_panic(&self) -> bool {
         matches!(self.0, Kind::Panicked)

@@ -176,23 +176,24 @@ impl Problem {
     /// The JSON document, one line without a line end.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let kind = [("type", Some(self.type_uri())), ("title", Some(self.title()))];
-        let rest = [("detail", self.detail()), ("instance", self.instance()), ("retry", Some(self.0.retryability.as_str()))];
-        let texts = kind.iter().chain(&rest).filter_map(|(name, text)| Some((name, (*text)?)));
-        // With four quotes, a colon and a comma each: all there is, where nothing is escaped and no extension follows.
-        let length = texts.map(|(name, text)| name.len() + text.len() + 6).sum::<usize>() + r#"{"status":200}"#.len();
-        let mut out = String::with_capacity(length);
-        out.push('{');
-        for (name, text) in kind {
-            json::member(&mut out, name, text.unwrap_or_default());
-        }
-        out.push_str(",\"status\":");
-        out.push_str(self.0.status.as_str());
-        for (name, text) in rest {
-            if let Some(text) = text {
-                json::member(&mut out, name, text);
+        let kind = [(r#"{"type":"#, Some(self.type_uri())), (r#","title":"#, Some(self.title()))];
+        let status = [r#","status":"#, self.0.status.as_str()];
+        let retry = Some(self.0.retryability.as_str());
+        let rest = [(r#","detail":"#, self.detail()), (r#","instance":"#, self.instance()), (r#","retry":"#, retry)];
+        // With two quotes each, and the last brace: all there is, where nothing is escaped and no extension follows.
+        let texts = kind.iter().chain(&rest).map(|(name, text)| text.map_or(0, |text| name.len() + text.len() + 2));
+        let mut out = String::with_capacity(texts.sum::<usize>() + status.map(str::len).iter().sum::<usize>() + 1);
+        let members = |out: &mut String, members: &[(&str, Option<&str>)]| {
+            for (name, text) in members {
+                if let Some(text) = text {
+                    out.push_str(name);
+                    json::string(out, text);
+                }
             }
-        }
+        };
+        members(&mut out, &kind);
+        out.extend(status);
+        members(&mut out, &rest);
         for (name, value) in &self.0.members {
             out.push(',');
             json::string(&mut out, name);

@@ -92,7 +92,8 @@ pub(in crate::error_mapping) fn escape(out: &mut String, text: &str) {
 }
 
 fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && !matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'')
+    // Without a branch, as a pattern would have, so that it is done for many at once.
+    (byte >= b' ') & (byte <= b'~') & (byte != b'&') & (byte != b'<') & (byte != b'>') & (byte != b'"') & (byte != b'\'')
 }
 
 #[cfg(test)]
