@@ -37,8 +37,10 @@ pin_project! {
     impl<F> PinnedDrop for ResponseFuture<F> {
         // A client that leaves drops the work wherever it stands, in the task of its connection.
         fn drop(this: Pin<&mut Self>) {
-            if mem::needs_drop::<F>() && this.future.is_some() {
-                leave(this.project().future);
+            if mem::needs_drop::<F>() && this.future.is_some() || this.failure.is_some() {
+                let this = this.project();
+                leave(this.future);
+                let _ = guard(|| drop(this.failure.take()));
             }
         }
     }
@@ -77,22 +79,18 @@ where
                 }
             }
         });
+        if let (Poll::Ready(_), Err(panicked)) = (&polled, &caught) {
+            // What is done has panicked when it was dropped, which changes nothing of its answer.
+            told(panicked);
+        }
         match polled {
             Poll::Ready(Ok(response)) => {
-                if let Err(panicked) = caught {
-                    told(&panicked);
-                }
                 if respond::passes(&response, this.terms) {
                     return Poll::Ready(Ok(response.map(|body| ResponseBody::inner(body, Terms::default()))));
                 }
                 Poll::Ready(Ok(respond::pass_or_render(response, *this.asked, this.terms)))
             }
-            Poll::Ready(Err(error)) => {
-                if let Err(panicked) = caught {
-                    told(&panicked);
-                }
-                Poll::Ready(Ok(answer(this.future, Failure::of(error), *this.asked, this.terms)))
-            }
+            Poll::Ready(Err(error)) => Poll::Ready(Ok(answer(this.future, Failure::of(error), *this.asked, this.terms))),
             Poll::Pending => match caught.err().map(Failure::Panic).or_else(|| this.failure.take().map(|failure| *failure)) {
                 Some(failure) => Poll::Ready(Ok(answer(this.future, failure, *this.asked, this.terms))),
                 // Polled again after it was ready is the caller's mistake, and no reason to panic.

@@ -93,7 +93,7 @@ pub(in crate::error_mapping) fn escape(out: &mut String, text: &str) {
 
 fn is_plain(byte: u8) -> bool {
     // Without a branch, as a pattern would have, so that it is done for many at once.
-    (byte >= b' ') & (byte <= b'~') & (byte != b'&') & (byte != b'<') & (byte != b'>') & (byte != b'"') & (byte != b'\'')
+    (b' '..=b'~').contains(&byte) & (byte != b'&') & (byte != b'<') & (byte != b'>') & (byte != b'"') & (byte != b'\'')
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use donjon::{
 use http::{Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, Full};
-use tower::{Layer as _, Service as _, ServiceExt as _, service_fn};
+use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 
 use super::{Asked, answer, failing};
 use crate::support::{empty, get};
@@ -179,6 +179,32 @@ async fn an_error_that_panics_when_it_is_told_and_when_it_is_dropped() {
         assert!(!answer.body.contains("canary"), "{}", answer.body);
         assert_eq!(dropped.load(Ordering::SeqCst), 1);
     }
+}
+
+/// Is never ready, for a reason that panics when it is dropped.
+struct Unready(Option<Bomb>);
+
+impl Service<Asked> for Unready {
+    type Response = Response<Full<Bytes>>;
+    type Error = Touchy;
+    type Future = std::future::Pending<Result<Self::Response, Touchy>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Touchy>> {
+        Poll::Ready(Err(Touchy(self.0.take().unwrap())))
+    }
+
+    fn call(&mut self, _: Asked) -> Self::Future {
+        unreachable!("it is never ready")
+    }
+}
+
+#[tokio::test]
+async fn a_failure_that_nobody_waits_for() {
+    let (bomb, dropped) = Bomb::new();
+    let mut service = ErrorMappingLayer::new().layer(Unready(Some(bomb)));
+    let future = service.ready().await.unwrap().call(empty(get("/")));
+    drop(future);
+    assert_eq!(dropped.load(Ordering::SeqCst), 1, "dropped, and nothing was thrown");
 }
 
 /// The client leaves in the middle; the server's task ends in peace and the next client is served.
