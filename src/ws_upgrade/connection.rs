@@ -1,8 +1,7 @@
 //! The state of a connection between its upgrade and its end.
 
-use std::{pin::Pin, task::Waker};
+use std::task::Waker;
 
-use futures_sink::Sink as _;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{Error as CodecError, Message as CodecMessage};
 
@@ -10,7 +9,7 @@ use super::{
     config::Config,
     ending::Ending,
     error::{WsError, WsErrorKind},
-    message::{Message, Parcel},
+    message::Message,
     schedule::Vitals,
     transport::Stream,
     wakers::{Waiting, Wakers},
@@ -42,18 +41,6 @@ pub(super) enum Phase {
 pub(super) enum Told {
     Yes,
     NotYet,
-}
-
-/// Queues a message: the one place where it becomes the codec's.
-pub(super) fn put(stream: &mut Stream, parcel: Parcel) -> Result<(), WsError> {
-    let message = parcel.into_codec(stream.get_mut().deflater());
-    Pin::new(&mut *stream).start_send(message).map_err(|error| {
-        // The client will not see what the next message would refer to.
-        if let Some(deflater) = stream.get_mut().deflater() {
-            deflater.forget();
-        }
-        error.into()
-    })
 }
 
 impl State {
@@ -119,6 +106,11 @@ impl State {
     pub(super) fn wakers(&mut self) -> Wakers {
         let [handler, session, reader] = self.waiting.take();
         Wakers([self.receiver.take(), handler, session, reader, self.session.take()])
+    }
+
+    /// Whether nothing waits to be sent, nor did when the stream was last polled.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.vitals.stuck.is_none() && matches!(&self.phase, Phase::Open(stream) if !stream.get_ref().is_blocked())
     }
 
     /// After the stream was polled: since when something waits to be sent, and who is to be woken.

@@ -7,9 +7,14 @@ use std::{
     task::{Context, Waker},
 };
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::{error::WsErrorKind, limits::Limits, message::Parcel};
+use super::{
+    error::WsErrorKind,
+    limits::Limits,
+    message::{Message, Parcel},
+};
 use crate::core::Principal;
 
 /// What happens when a socket is sent more, by a [`WsHandle`](super::WsHandle) or a room, than its peer takes.
@@ -34,6 +39,30 @@ pub(super) enum Offered {
     Full,
     /// The socket has ended.
     Ended,
+}
+
+/// What has come since the session looked last.
+#[derive(Debug)]
+pub(super) struct Attended {
+    /// Whether messages wait to be sent.
+    pub(super) waiting: bool,
+    /// The principal, if it was changed.
+    pub(super) renewed: Option<Option<Principal>>,
+}
+
+/// The next to be sent.
+#[derive(Debug)]
+pub(super) struct Popped {
+    pub(super) parcel: Option<Parcel>,
+    /// Whether others wait behind it.
+    pub(super) more: bool,
+}
+
+impl Popped {
+    /// A ping, which goes before the others.
+    pub(super) fn ping() -> Self {
+        Self { parcel: Some(Message::Ping(Bytes::new()).into()), more: true }
+    }
 }
 
 #[derive(Debug)]
@@ -120,31 +149,36 @@ impl Link {
         self.until(|state| state.ended || self.has_room(state, bytes)).await;
     }
 
-    /// For the session: the next message.
+    /// For the session: the next message, of which those who wait for room are told.
     pub(super) fn pop(&self) -> Option<Parcel> {
+        let next = self.take();
+        self.announce_room();
+        next.parcel
+    }
+
+    /// For the session: the next message; whoever takes it holds a lock, and announces the room later.
+    pub(super) fn take(&self) -> Popped {
         let mut state = self.state();
         let parcel = state.pop();
-        drop(state);
+        Popped { parcel, more: !state.queue.is_empty() }
+    }
+
+    pub(super) fn announce_room(&self) {
         // How much room is enough, only the one who waits knows.
         if self.policy == SlowConsumer::Wait {
             self.changed.notify_waiters();
         }
-        parcel
     }
 
-    /// For the session: is woken by everything that comes.
-    pub(super) fn attend(&self, cx: &Context<'_>) {
+    /// For the session: what has come, and to be woken by everything that comes.
+    pub(super) fn attend(&self, cx: &Context<'_>) -> Attended {
         let mut state = self.state();
         match &mut state.session {
             Some(known) => known.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
         }
-    }
-
-    /// For the session: the principal, if it was changed.
-    pub(super) fn renewed(&self) -> Option<Option<Principal>> {
-        let mut state = self.state();
-        std::mem::take(&mut state.renewed).then(|| state.principal.clone())
+        let renewed = std::mem::take(&mut state.renewed).then(|| state.principal.clone());
+        Attended { waiting: !state.queue.is_empty(), renewed }
     }
 
     pub(super) fn principal(&self) -> Option<Principal> {
@@ -227,7 +261,6 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ws_upgrade::Message;
     use futures_util::poll;
     use std::{sync::Arc, task::Wake};
 
@@ -314,11 +347,12 @@ mod tests {
         let link = Link::new(SlowConsumer::Wait, &Limits::default(), Some(alice("https://a.example")));
         assert_eq!(link.renew(alice("https://b.example")), Err(WsErrorKind::OtherPrincipal));
         assert_eq!(link.renew(Principal::builder().build()), Err(WsErrorKind::OtherPrincipal));
-        assert!(link.renewed().is_none());
+        let renewed = || link.attend(&Context::from_waker(Waker::noop())).renewed;
+        assert!(renewed().is_none());
         let nameless = Link::new(SlowConsumer::Wait, &Limits::default(), Some(Principal::builder().build()));
         assert_eq!(nameless.renew(Principal::builder().build()), Err(WsErrorKind::OtherPrincipal), "nobody known is the same");
         assert_eq!(link.renew(alice("https://a.example")), Ok(()));
-        assert!(link.renewed().is_some_and(|principal| principal.is_some()));
-        assert!(link.renewed().is_none(), "told once");
+        assert!(renewed().is_some_and(|principal| principal.is_some()));
+        assert!(renewed().is_none(), "told once");
     }
 }

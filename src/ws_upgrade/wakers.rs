@@ -44,6 +44,9 @@ pub(super) struct Waiting {
 impl Waiting {
     /// Polls with a waker for `writer` and for all others who wait.
     pub(super) fn polling<T>(&self, writer: Writer, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
+        if self.handler.is_none() && self.session.is_none() && self.reader.is_none() {
+            return poll(cx);
+        }
         let others = match writer {
             Writer::Handler => [&self.session, &self.reader],
             Writer::Session => [&self.handler, &self.reader],

@@ -2,24 +2,22 @@
 //! open, and the [`session`](super::session), which watches over it and says goodbye when it ends, whoever ended it.
 
 use std::{
-    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
 };
 
-use futures_sink::Sink as _;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Error as CodecError;
 
 use super::{
     config::Config,
-    connection::{Phase, State, Told, put},
+    connection::{Phase, State, Told},
     ending::Ending,
     error::{WsError, WsErrorKind},
-    link::Link,
+    link::{Link, Popped},
     message::{Message, Parcel},
     schedule::Vitals,
-    transport::{Stream, poll_message},
+    transport::{self, Stream, poll_message},
     wakers::{Writer, remember},
 };
 use crate::core::Principal;
@@ -173,13 +171,13 @@ impl Wire {
         &self,
         writer: Writer,
         cx: &mut Context<'_>,
-        poll: impl FnOnce(Pin<&mut Stream>, &mut Context<'_>) -> Poll<Result<(), CodecError>>,
+        poll: impl FnOnce(&mut Stream, &mut Context<'_>) -> Poll<Result<(), CodecError>>,
     ) -> Poll<Result<(), WsError>> {
         let mut state = self.state();
         let cause = state.cause();
         let State { phase, waiting, .. } = &mut *state;
         let Phase::Open(stream) = phase else { return Poll::Ready(Err(WsError::new(cause))) };
-        match waiting.polling(writer, cx, |cx| poll(Pin::new(stream), cx)) {
+        match waiting.polling(writer, cx, |cx| poll(stream, cx)) {
             Poll::Ready(Ok(())) => {
                 waiting.forget(writer);
                 settle(state);
@@ -187,7 +185,10 @@ impl Wire {
             }
             Poll::Ready(Err(error)) => {
                 let error = WsError::from(error);
-                self.end_locked(state, Ending::failed(&error), Told::NotYet);
+                // A full buffer has taken nothing and broken nothing.
+                if error.kind() != WsErrorKind::Full {
+                    self.end_locked(state, Ending::failed(&error), Told::NotYet);
+                }
                 Poll::Ready(Err(error))
             }
             Poll::Pending => {
@@ -199,28 +200,81 @@ impl Wire {
     }
 
     /// Ready when a message can be queued.
-    pub(super) fn poll_ready(&self, writer: Writer, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
-        self.poll_send(writer, cx, |stream, cx| stream.poll_ready(cx))
+    pub(super) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
+        self.poll_send(Writer::Handler, cx, |stream, cx| transport::poll_room(stream, cx))
     }
 
     /// Flushes what is queued. After a Close frame of ours that is the session's work, and flushed is not yet wrong.
     pub(super) fn poll_flush(&self, writer: Writer, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
-        match self.poll_send(writer, cx, |stream, cx| stream.poll_flush(cx)) {
+        match self.poll_send(writer, cx, |stream, cx| transport::poll_flush(stream, cx)) {
             Poll::Ready(Err(error)) if error.kind() == WsErrorKind::Closed => Poll::Ready(Ok(())),
             polled => polled,
         }
     }
 
+    /// Queues and flushes one message of the handler's, which is taken when there is room for it.
+    pub(super) fn poll_deliver(&self, parcel: &mut Option<Parcel>, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
+        let queued = parcel.is_none();
+        self.touch_for(parcel.as_ref().is_some_and(|parcel| parcel.message.is_data()));
+        let polled = self.poll_send(Writer::Handler, cx, |stream, cx| {
+            if parcel.is_some() {
+                ready!(transport::poll_room(stream, cx))?;
+            }
+            if let Some(parcel) = parcel.take() {
+                transport::write(stream, parcel, cx)?;
+            }
+            transport::poll_flush(stream, cx)
+        });
+        match polled {
+            // As of `poll_flush`.
+            Poll::Ready(Err(error)) if queued && error.kind() == WsErrorKind::Closed => Poll::Ready(Ok(())),
+            polled => polled,
+        }
+    }
+
+    /// For the session: sends a ping, if one is due, and what waits in the queue, and flushes it.
+    pub(super) fn poll_pump(&self, ping: &mut bool, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
+        let (mut taken, mut data) = (false, false);
+        let polled = self.poll_send(Writer::Session, cx, |stream, cx| {
+            loop {
+                ready!(transport::poll_room(stream, cx))?;
+                let next = if std::mem::take(ping) { Popped::ping() } else { self.0.link.take() };
+                let Some(parcel) = next.parcel else { break };
+                taken = true;
+                data |= parcel.message.is_data();
+                // What comes alone is written as it is, and more is gathered.
+                let sent = if next.more { transport::put(stream, parcel) } else { transport::write(stream, parcel, cx) };
+                match sent {
+                    Err(CodecError::WriteBufferFull(_)) => self.0.config.counters.messages_dropped(1),
+                    sent => sent?,
+                }
+                if !next.more {
+                    break;
+                }
+            }
+            transport::poll_flush(stream, cx)
+        });
+        if taken {
+            self.0.link.announce_room();
+        }
+        self.touch_for(data);
+        polled
+    }
+
+    /// A message goes out, so the connection is not idle.
+    fn touch_for(&self, data: bool) {
+        if data && self.0.config.timeouts.idle.is_some() {
+            self.touch();
+        }
+    }
+
     /// Queues one message.
     pub(super) fn start_send(&self, parcel: Parcel) -> Result<(), WsError> {
+        self.touch_for(parcel.message.is_data());
         let mut state = self.state();
         let cause = state.cause();
-        let State { phase, vitals, .. } = &mut *state;
-        let Phase::Open(stream) = phase else { return Err(WsError::new(cause)) };
-        if self.0.config.timeouts.idle.is_some() && matches!(parcel.message, Message::Text(_) | Message::Binary(_)) {
-            vitals.active = Instant::now();
-        }
-        let sent = put(stream, parcel);
+        let State { phase: Phase::Open(stream), .. } = &mut *state else { return Err(WsError::new(cause)) };
+        let sent = transport::put(stream, parcel).map_err(WsError::from);
         if let Err(error) = &sent
             // A full buffer has taken nothing and broken nothing.
             && error.kind() != WsErrorKind::Full
@@ -270,6 +324,9 @@ impl Wire {
 
 /// Releases the lock after the stream was polled.
 fn settle(mut state: MutexGuard<'_, State>) {
+    if state.is_quiet() {
+        return;
+    }
     let wakers = state.settle();
     drop(state);
     wakers.wake();

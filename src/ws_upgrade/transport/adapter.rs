@@ -1,19 +1,15 @@
 use std::{
-    io,
+    io::{self, IoSlice},
+    mem::MaybeUninit,
     pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf as _, BytesMut};
-use futures_core::Stream as _;
-use futures_sink::Sink as _;
+use bytes::{Buf as _, Bytes, BytesMut};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{Error as CodecError, Message},
-};
+use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 
 use super::{
     head::Head,
@@ -25,11 +21,12 @@ use crate::ws_upgrade::{
     deflate::{Deflater, Negotiated},
     error::{Fault, WsErrorKind},
     limits::Limits,
-    wakers::{Waiting, Writer},
 };
 
 /// The most that is read at once.
 const AT_MOST: usize = 64 * 1024;
+/// Up to this size it is read onto the stack, and only what has come is kept.
+const SMALL: usize = 4 * 1024;
 
 /// In a box, since it is handed from one to the other when the connection ends.
 pub(in crate::ws_upgrade) type Stream = Box<WebSocketStream<Transport<TokioIo<Upgraded>>>>;
@@ -47,7 +44,11 @@ pub(in crate::ws_upgrade) struct Transport<T> {
     /// After what was read nothing more can be.
     over: Option<Over>,
     /// Whether the codec may have an answer to send.
-    owes: bool,
+    pub(super) owes: bool,
+    /// Whether it may have anything else that it was given.
+    pub(super) unflushed: bool,
+    /// The end of a frame that was written beside the codec. Goes before all else.
+    pub(super) rest: Bytes,
     traffic: Traffic,
     deflater: Option<Deflater>,
 }
@@ -63,6 +64,15 @@ pub(in crate::ws_upgrade) struct Traffic {
     pub(in crate::ws_upgrade) came: bool,
 }
 
+impl Traffic {
+    fn note(&mut self, written: &Poll<io::Result<usize>>) {
+        match written {
+            Poll::Ready(_) => self.moved = true,
+            Poll::Pending => self.blocked = true,
+        }
+    }
+}
+
 enum Way {
     Plain(Plain),
     Inflating(Box<Inflow>),
@@ -75,7 +85,7 @@ enum Over {
 }
 
 /// What comes next.
-enum Next {
+pub(super) enum Next {
     Message(Message),
     /// Something for the codec.
     Codec,
@@ -96,6 +106,8 @@ impl<T> Transport<T> {
             budget: Budget::new(limits.rates()),
             over: None,
             owes: false,
+            unflushed: false,
+            rest: Bytes::new(),
             traffic: Traffic::default(),
             deflater: deflate.map(Negotiated::deflater),
         }
@@ -110,6 +122,10 @@ impl<T> Transport<T> {
         self.traffic.came
     }
 
+    pub(in crate::ws_upgrade) fn is_blocked(&self) -> bool {
+        self.traffic.blocked
+    }
+
     pub(in crate::ws_upgrade) fn traffic(&mut self) -> &mut Traffic {
         &mut self.traffic
     }
@@ -121,54 +137,33 @@ impl<T> Transport<T> {
         }
     }
 
+    /// Whether nothing waits to be written, here or in the codec.
+    pub(super) fn is_settled(&self) -> bool {
+        !self.owes && !self.unflushed && self.rest.is_empty()
+    }
+
+    /// The codec has flushed, with what it owes.
+    pub(super) fn settled(&mut self) {
+        (self.owes, self.unflushed) = (false, false);
+    }
+
+    /// Whether something waits that the reader has to send on its way.
+    pub(super) fn is_behind(&self) -> bool {
+        self.owes || self.traffic.blocked
+    }
+
+    pub(super) fn is_inflating(&self) -> bool {
+        matches!(self.way, Way::Inflating(_))
+    }
+
     /// The connection, for who drains it when its bytes no longer make sense.
     pub(in crate::ws_upgrade) fn get_mut(&mut self) -> &mut T {
         &mut self.io
     }
 }
 
-/// The next message, be it found on the way or by the codec. What is owed, or stuck because its writer has given up, goes on its way.
-pub(in crate::ws_upgrade) fn poll_message<T>(
-    stream: &mut WebSocketStream<Transport<T>>,
-    waiting: &mut Waiting,
-    cx: &mut Context<'_>,
-) -> Poll<Option<Result<Message, CodecError>>>
-where
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    if stream.get_ref().owes || stream.get_ref().traffic.blocked {
-        // The codec puts an answer back for which its buffer has no room, and flushes without it. The second time there is room.
-        let flush = |cx: &mut Context<'_>| match Pin::new(&mut *stream).poll_flush(cx) {
-            Poll::Ready(Ok(())) => Pin::new(&mut *stream).poll_flush(cx),
-            flushed => flushed,
-        };
-        match waiting.polling(Writer::Reader, cx, flush) {
-            Poll::Ready(flushed) => {
-                flushed?;
-                stream.get_mut().owes = false;
-            }
-            Poll::Pending => waiting.remember(Writer::Reader, cx.waker()),
-        }
-    }
-    loop {
-        match ready!(stream.get_mut().poll_next(cx)) {
-            Next::Message(message) => return Poll::Ready(Some(Ok(message))),
-            Next::Codec => {}
-        }
-        let polled = Pin::new(&mut *stream).poll_next(cx);
-        let transport = stream.get_mut();
-        if polled.is_ready() {
-            transport.owes = true;
-            return polled;
-        }
-        if matches!(transport.way, Way::Inflating(_)) {
-            return Poll::Pending;
-        }
-    }
-}
-
 impl<T: AsyncRead + Unpin> Transport<T> {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         loop {
             let Way::Plain(plain) = &mut self.way else { return Poll::Ready(Next::Codec) };
             if self.over.is_some() {
@@ -181,20 +176,40 @@ impl<T: AsyncRead + Unpin> Transport<T> {
                     return Poll::Ready(Next::Message(message));
                 }
                 Ok(Step::Codec) => return Poll::Ready(Next::Codec),
-                Ok(Step::More) => ready!(self.poll_more(cx)),
+                Ok(Step::More) => {
+                    if let Some(message) = ready!(self.poll_more(cx)) {
+                        return Poll::Ready(Next::Message(message));
+                    }
+                }
                 Err(kind) => self.over = Some(Over::Fault(kind)),
             }
         }
     }
 
-    /// Reads more, or finds that there is no more.
-    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Reads more, or finds that there is no more. A small message that comes as a whole is made at once.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         let room = match &mut self.way {
             Way::Plain(plain) => plain.room(),
             Way::Inflating(_) => None,
         };
+        let mut message = None;
         let polled = match room {
             Some(mut room) => pin!(self.io.read_buf(&mut room)).poll(cx),
+            None if self.ahead.is_empty() && self.at_once <= SMALL => {
+                let mut space = [const { MaybeUninit::uninit() }; SMALL];
+                let mut read = ReadBuf::uninit(space.get_mut(..self.at_once).unwrap_or_default());
+                Pin::new(&mut self.io).poll_read(cx, &mut read).map_ok(|()| {
+                    let mut rest = read.filled();
+                    if let Way::Plain(plain) = &mut self.way {
+                        match plain.take(&mut rest, &mut self.budget) {
+                            Ok(taken) => message = taken,
+                            Err(kind) => self.over = Some(Over::Fault(kind)),
+                        }
+                    }
+                    self.ahead.extend_from_slice(rest);
+                    read.filled().len()
+                })
+            }
             None => {
                 self.ahead.reserve(self.at_once);
                 pin!(self.io.read_buf(&mut self.ahead)).poll(cx)
@@ -212,7 +227,7 @@ impl<T: AsyncRead + Unpin> Transport<T> {
                 return Poll::Pending;
             }
         }
-        Poll::Ready(())
+        Poll::Ready(message)
     }
 
     /// What the codec is told when there is no more.
@@ -246,7 +261,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for Transport<T> {
                 Way::Inflating(inflow) => inflow.advance(&mut this.ahead, &mut this.budget),
             };
             match stepped {
-                Ok(Step::More) => ready!(this.poll_more(cx)),
+                Ok(Step::More) => {
+                    // Where the codec reads, there is no message to be made.
+                    ready!(this.poll_more(cx));
+                }
                 Ok(Step::Message(_) | Step::Codec) => {}
                 Err(kind) => this.over = Some(Over::Fault(kind)),
             }
@@ -281,15 +299,25 @@ impl<T> Transport<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Transport<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_rest(cx))?;
         let polled = Pin::new(&mut self.io).poll_write(cx, buf);
-        match &polled {
-            Poll::Ready(_) => self.traffic.moved = true,
-            Poll::Pending => self.traffic.blocked = true,
-        }
+        self.traffic.note(&polled);
         polled
     }
 
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_rest(cx))?;
+        let polled = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.traffic.note(&polled);
+        polled
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_rest(cx))?;
         let polled = Pin::new(&mut self.io).poll_flush(cx);
         // The codec flushes when it has written everything.
         self.traffic.blocked = polled.is_pending();
@@ -298,5 +326,20 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Transport<T> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> Transport<T> {
+    /// Writes what is left of a frame that was begun.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.rest.is_empty() {
+            let polled = Pin::new(&mut self.io).poll_write(cx, &self.rest);
+            self.traffic.note(&polled);
+            match ready!(polled)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.rest.advance(written),
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }

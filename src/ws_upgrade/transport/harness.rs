@@ -13,7 +13,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, protocol::Role},
 };
 
-use super::adapter::{Transport, poll_message};
+use super::{adapter::Transport, stream::poll_message};
 use crate::ws_upgrade::{
     budget::Rate,
     deflate::{Deflate, Extension},
