@@ -132,7 +132,15 @@ impl<T: Write + Unpin> Telling<T> {
     }
 
     /// Is ready when everything told is sent.
+    #[inline]
     fn poll_told(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.sending.is_empty() && !self.interim.shared.told.load(Ordering::Acquire) {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_sending(cx)
+    }
+
+    fn poll_sending(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.sending.is_empty() && self.interim.shared.told.load(Ordering::Acquire) {
             let told = self.interim.shared.take();
             if self.at_a_boundary {

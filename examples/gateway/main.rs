@@ -13,7 +13,7 @@
 //! | `hop_by_hop`, `via`, `forwarded`, `max_forwards`, `upstream` | the fields and rules of that, one by one |
 //! | `expectation`, `interim` | `100-continue` and other interim responses, from end to end |
 //! | `tunnel` | WebSockets |
-//! | `patience`, `stall`, `timer` | how long anybody may be silent, or deaf |
+//! | `patience`, `stall`, `timer`, `seldom`, `quiet` | how long anybody may be silent, or deaf, and how seldom that has to be looked at |
 
 mod admit;
 mod client;
@@ -26,6 +26,8 @@ mod message;
 mod options;
 mod patience;
 mod proxy;
+mod quiet;
+mod seldom;
 mod server;
 mod stall;
 mod timer;

@@ -3,11 +3,12 @@
 use std::{
     cell::{Cell, RefCell},
     convert::Infallible,
+    future::poll_fn,
     mem,
     net::SocketAddr,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -17,12 +18,12 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::conn::auto,
 };
 use pin_project_lite::pin_project;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Notify,
+    sync::{Notify, watch},
     time,
 };
 use tower::{BoxError, Service, ServiceExt as _, util::Oneshot};
@@ -30,6 +31,8 @@ use tower::{BoxError, Service, ServiceExt as _, util::Oneshot};
 use crate::{
     client::{ClientBody, Connection},
     interim::{Interim, Telling},
+    quiet::{Quiet, Silence},
+    seldom::Seldom,
     stall::Stalling,
     timer::KeepingTimer,
 };
@@ -45,7 +48,8 @@ where
     S: Service<Request<ClientBody>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    let doors = Doors { connections: GracefulShutdown::new(), patience };
+    let (closing, closed) = watch::channel(());
+    let doors = Doors { closed, patience };
     let mut stop = std::pin::pin!(stop);
     loop {
         tokio::select! {
@@ -58,7 +62,10 @@ where
         }
     }
     drop(listener);
-    doors.connections.shutdown().await;
+    drop(doors);
+    let _ = closing.send(());
+    // Each connection has a receiver for as long as it lasts.
+    closing.closed().await;
 }
 
 /// For one connection, since it keeps its timer.
@@ -71,7 +78,7 @@ fn server() -> Server {
 
 /// What the connections have in common.
 struct Doors {
-    connections: GracefulShutdown,
+    closed: watch::Receiver<()>,
     patience: Duration,
 }
 
@@ -84,27 +91,49 @@ impl Doors {
     {
         // Small answers should not wait for more.
         drop(stream.set_nodelay(true));
-        let asked = Arc::new(Notify::new());
-        let interim = Interim::default();
-        let stream = Telling::new(Stalling::new(TokioIo::new(stream), self.patience), interim.clone());
-        let first = Cell::new(Some(Arc::clone(&asked)));
-        let service = Desk { app: RefCell::new(app), peer, interim, first };
+        let (asked, silence, interim) = (Arc::new(Notify::new()), Silence::default(), Interim::default());
+        let stream = Quiet::new(Stalling::new(TokioIo::new(stream), self.patience), silence.clone());
+        let stream = Telling::new(stream, interim.clone());
+        let service = Desk { app: RefCell::new(app), peer, interim, first: Cell::new(Some(Arc::clone(&asked))) };
         // Served without upgrades, no WebSocket would open.
         let connection = server().serve_connection_with_upgrades(stream, service).into_owned();
-        let connection = self.connections.watch(connection);
+        let mut closed = self.closed.clone();
         tokio::spawn(async move {
-            // The timeout for headers begins only when the first bytes have told HTTP/1 from HTTP/2.
-            let silence = async {
-                if time::timeout(HEADER_TIMEOUT, asked.notified()).await.is_ok() {
-                    std::future::pending::<()>().await;
+            let mut connection = pin!(connection);
+            let mut end = Seldom::new(async {
+                tokio::select! {
+                    _ = closed.changed() => End::Asked,
+                    () = unused(&asked) => End::Now,
                 }
-            };
-            tokio::select! {
-                biased;
-                _ended = connection => {}
-                () = silence => {}
-            }
+            });
+            let mut ended = false;
+            poll_fn(|cx| {
+                silence.over();
+                if !ended && let Poll::Ready(end) = Pin::new(&mut end).poll(cx) {
+                    ended = true;
+                    match end {
+                        End::Asked => connection.as_mut().graceful_shutdown(),
+                        End::Now => return Poll::Ready(()),
+                    }
+                }
+                connection.as_mut().poll(cx).map(drop)
+            })
+            .await;
         });
+    }
+}
+
+/// How a connection is to end that does not end of itself.
+enum End {
+    /// When the requests that are open are answered.
+    Asked,
+    Now,
+}
+
+/// Is ready when no request has come in time. The timeout for headers begins only when the first bytes have told HTTP/1 from HTTP/2.
+async fn unused(asked: &Notify) {
+    if time::timeout(HEADER_TIMEOUT, asked.notified()).await.is_ok() {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -174,13 +203,13 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let answer = ready!(match this.answer.project() {
+        let answer = match this.answer.project() {
             AnsweringProjection::Called { answer } => answer.poll(cx),
             AnsweringProjection::Waiting { answer } => answer.as_mut().poll(cx),
-        });
-        if let Some(ended) = this.ended {
+        };
+        if let (Poll::Ready(_), Some(ended)) = (&answer, this.ended) {
             ended.end();
         }
-        Poll::Ready(answer)
+        answer
     }
 }

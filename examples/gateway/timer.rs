@@ -13,15 +13,18 @@ use std::{
 use hyper::rt;
 use tokio::time;
 
+use crate::seldom::Seldom;
+
 /// Hands out timers, by tokio's clock.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeepingTimer {
     kept: Kept,
 }
 
-type Kept = Arc<Mutex<Option<Pin<Box<time::Sleep>>>>>;
+type Alarm = Seldom<time::Sleep>;
+type Kept = Arc<Mutex<Option<Box<Alarm>>>>;
 
-fn place(kept: &Kept) -> MutexGuard<'_, Option<Pin<Box<time::Sleep>>>> {
+fn place(kept: &Kept) -> MutexGuard<'_, Option<Box<Alarm>>> {
     kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -32,9 +35,9 @@ impl rt::Timer for KeepingTimer {
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn rt::Sleep>> {
         let deadline = deadline.into();
-        let mut alarm = place(&self.kept).take().unwrap_or_else(|| Box::pin(time::sleep_until(deadline)));
-        if alarm.deadline() > deadline {
-            alarm.as_mut().reset(deadline);
+        let mut alarm = place(&self.kept).take().unwrap_or_else(|| Box::new(Seldom::new(time::sleep_until(deadline))));
+        if alarm.get().deadline() > deadline || alarm.get().is_elapsed() {
+            alarm.future().reset(deadline);
         }
         Box::pin(Sleep { deadline, alarm: Some(alarm), kept: Arc::clone(&self.kept) })
     }
@@ -49,7 +52,7 @@ impl rt::Timer for KeepingTimer {
 struct Sleep {
     deadline: time::Instant,
     /// Set for the deadline or for earlier; there until this is dropped.
-    alarm: Option<Pin<Box<time::Sleep>>>,
+    alarm: Option<Box<Alarm>>,
     kept: Kept,
 }
 
@@ -59,12 +62,12 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let deadline = self.deadline;
         let Some(alarm) = &mut self.alarm else { return Poll::Ready(()) };
-        ready!(alarm.as_mut().poll(cx));
-        if alarm.deadline() >= deadline {
+        ready!(Pin::new(&mut **alarm).poll(cx));
+        if alarm.get().deadline() >= deadline {
             return Poll::Ready(());
         }
-        alarm.as_mut().reset(deadline);
-        alarm.as_mut().poll(cx)
+        alarm.future().reset(deadline);
+        Pin::new(&mut **alarm).poll(cx)
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
         validators::Current,
     },
     body::SharedCacheBody,
-    line::{Line, number},
+    line::{Line, number, small},
     request::Inquiry,
     store::{StoredBody, StoredHead, Variant},
     validation,
@@ -217,8 +217,11 @@ fn chunks(body: &StoredBody, segment: Segment) -> Vec<Bytes> {
     chunks
 }
 
-/// A number in one allocation of its size.
+/// A number: as most ages are, without an allocation, else in one of its size.
 fn decimal(seconds: u32) -> HeaderValue {
+    if let Some(digits) = small(seconds.into()) {
+        return HeaderValue::from_static(digits);
+    }
     let mut line = Line::new();
     let written = number(&mut line, seconds.into()).ok();
     written.and_then(|()| line.value()).unwrap_or(HeaderValue::from_static("0"))

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::Entry};
 
 use super::{
     line::{Line, number},
+    memo::Memo,
     reuse::Reason,
     storability::NotStored,
 };
@@ -107,26 +108,59 @@ impl From<Reason> for Forward {
 
 /// Adds the member of this cache behind those of the caches nearer to the origin, and tells the operator.
 pub(super) fn write(headers: &mut HeaderMap, setting: CacheStatus, handling: Handling) {
+    tell(headers, setting, handling, |member| member.value())
+}
+
+/// The same of a fresh hit, as nearly all are: what is told differs in the seconds that are left.
+pub(super) fn write_hit(headers: &mut HeaderMap, setting: CacheStatus, ttl: i64, known: &Memo) {
+    tell(headers, setting, Handling::Hit { ttl, detail: None }, |member| known.value(ttl, || member.value()));
+}
+
+fn tell(headers: &mut HeaderMap, setting: CacheStatus, handling: Handling, value: impl FnOnce(Member) -> HeaderValue) {
     event!(DEBUG, "shared cache", did = Member(CacheStatus::Detailed, handling));
     let value = match (setting, handling) {
-        (CacheStatus::Off, _) => return,
+        (CacheStatus::Off, _) => return give_up(headers),
         (CacheStatus::On, Handling::Hit { .. }) => HeaderValue::from_static("donjon; hit"),
-        // Tokens and numbers are always a field value.
-        _ => Member(setting, handling).value().unwrap_or(HeaderValue::from_static("donjon")),
+        _ => value(Member(setting, handling)),
     };
-    headers.append(NAME, value);
+    match headers.entry(NAME) {
+        Entry::Vacant(place) => drop(place.insert(value)),
+        Entry::Occupied(mut lines) => match lines.iter_mut().last() {
+            Some(line) if line.is_empty() => *line = value,
+            _ => lines.append(value),
+        },
+    }
+}
+
+/// Holds a place in what is stored for the member of this cache, or the fields of every answer would have to be moved to where there is room
+/// for it. It is a line with nothing in it, which is no member ([RFC 9110 §5.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.1)).
+pub(super) fn reserve(headers: &mut HeaderMap, setting: CacheStatus) {
+    if setting != CacheStatus::Off {
+        headers.append(NAME, HeaderValue::from_static(""));
+    }
+}
+
+/// Another layer with the same store holds a place.
+fn give_up(headers: &mut HeaderMap) {
+    if let Entry::Occupied(lines) = headers.entry(NAME)
+        && lines.iter().all(HeaderValue::is_empty)
+    {
+        lines.remove();
+    }
 }
 
 /// What the cache did, as a member of the list.
 struct Member(CacheStatus, Handling);
 
 impl Member {
-    fn value(&self) -> Option<HeaderValue> {
+    fn value(&self) -> HeaderValue {
         let mut line = Line::new();
-        match self.write(&mut line) {
+        let value = match self.write(&mut line) {
             Ok(()) => line.value(),
             Err(fmt::Error) => HeaderValue::try_from(self.to_string()).ok(),
-        }
+        };
+        // Tokens and numbers are always a field value.
+        value.unwrap_or(HeaderValue::from_static("donjon"))
     }
 
     fn write(&self, f: &mut impl fmt::Write) -> fmt::Result {
@@ -226,6 +260,20 @@ mod tests {
         headers.insert(NAME, HeaderValue::from_static("origin; hit"));
         write(&mut headers, CacheStatus::On, Handling::Hit { ttl: 0, detail: None });
         assert_eq!(headers.get_all(NAME).iter().collect::<Vec<_>>(), ["origin; hit", "donjon; hit"]);
+    }
+
+    #[test]
+    fn the_place_that_is_held_is_taken_or_given_up() {
+        for (name, stored, setting, expected) in [
+            ("taken", &[][..], CacheStatus::On, &["donjon; hit"][..]),
+            ("taken after another cache's", &["origin; hit"], CacheStatus::On, &["origin; hit", "donjon; hit"]),
+            ("given up", &[], CacheStatus::Off, &[]),
+        ] {
+            let mut headers: HeaderMap = stored.iter().map(|line| (NAME, HeaderValue::from_static(line))).collect();
+            reserve(&mut headers, CacheStatus::Detailed);
+            write(&mut headers, setting, Handling::Hit { ttl: 0, detail: None });
+            assert_eq!(headers.get_all(NAME).iter().collect::<Vec<_>>(), expected, "{name}");
+        }
     }
 
     /// Every member is a list member by the strict grammar.
