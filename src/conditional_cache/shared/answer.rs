@@ -140,8 +140,12 @@ where
     let mut response = Response::new(body);
     *response.status_mut() = head.status;
     *response.headers_mut() = head.headers.clone();
-    // In the place of the one that was stored, so that nothing has to grow.
-    response.headers_mut().insert(header::AGE, decimal(age.min(MOST_SECONDS)));
+    let (headers, age) = (response.headers_mut(), decimal(age.min(MOST_SECONDS)));
+    // In the place of the one that was stored. To insert it would see to it that there is room for one more.
+    match headers.get_mut(header::AGE) {
+        Some(stored) => *stored = age,
+        None => drop(headers.insert(header::AGE, age)),
+    }
     response
 }
 

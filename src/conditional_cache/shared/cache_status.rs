@@ -123,12 +123,21 @@ fn tell(headers: &mut HeaderMap, setting: CacheStatus, handling: Handling, value
         (CacheStatus::On, Handling::Hit { .. }) => HeaderValue::from_static("donjon; hit"),
         _ => value(Member(setting, handling)),
     };
-    match headers.entry(NAME) {
-        Entry::Vacant(place) => drop(place.insert(value)),
-        Entry::Occupied(mut lines) => match lines.iter_mut().last() {
-            Some(line) if line.is_empty() => *line = value,
-            _ => lines.append(value),
+    place(headers, value);
+}
+
+fn place(headers: &mut HeaderMap, value: HeaderValue) {
+    // An entry would see to it that there is room for one more, though none is needed.
+    match headers.get_mut(NAME) {
+        Some(line) if line.is_empty() => *line = value,
+        Some(_) => match headers.entry(NAME) {
+            Entry::Occupied(mut lines) => match lines.iter_mut().last() {
+                Some(line) if line.is_empty() => *line = value,
+                _ => lines.append(value),
+            },
+            Entry::Vacant(place) => drop(place.insert(value)),
         },
+        None => drop(headers.insert(NAME, value)),
     }
 }
 
@@ -142,10 +151,10 @@ pub(super) fn reserve(headers: &mut HeaderMap, setting: CacheStatus) {
 
 /// Another layer with the same store holds a place.
 fn give_up(headers: &mut HeaderMap) {
-    if let Entry::Occupied(lines) = headers.entry(NAME)
-        && lines.iter().all(HeaderValue::is_empty)
-    {
-        lines.remove();
+    if headers.contains_key(NAME) && headers.get_all(NAME).iter().any(HeaderValue::is_empty) {
+        let others: Vec<_> = headers.get_all(NAME).iter().filter(|line| !line.is_empty()).cloned().collect();
+        headers.remove(NAME);
+        headers.extend(others.into_iter().map(|line| (NAME, line)));
     }
 }
 
@@ -268,6 +277,7 @@ mod tests {
             ("taken", &[][..], CacheStatus::On, &["donjon; hit"][..]),
             ("taken after another cache's", &["origin; hit"], CacheStatus::On, &["origin; hit", "donjon; hit"]),
             ("given up", &[], CacheStatus::Off, &[]),
+            ("given up after another cache's", &["origin; hit", "edge"], CacheStatus::Off, &["origin; hit", "edge"]),
         ] {
             let mut headers: HeaderMap = stored.iter().map(|line| (NAME, HeaderValue::from_static(line))).collect();
             reserve(&mut headers, CacheStatus::Detailed);
