@@ -31,7 +31,7 @@ impl Silence {
 pub(crate) struct Quiet<T> {
     inner: T,
     silence: Silence,
-    /// Which task found it so. Another, such as a tunnel's, is no part of the bargain.
+    /// The first that read it. Another, such as a tunnel's later on, does not say when it is polled anew.
     task: Option<Waker>,
 }
 
@@ -43,15 +43,12 @@ impl<T> Quiet<T> {
 
 impl<T: Read + Unpin> Read for Quiet<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        let known = self.task.as_ref().is_some_and(|task| task.will_wake(cx.waker()));
-        if known && self.silence.0.load(Ordering::Relaxed) {
+        let first = self.task.get_or_insert_with(|| cx.waker().clone()).will_wake(cx.waker());
+        if first && self.silence.0.load(Ordering::Relaxed) {
             return Poll::Pending;
         }
         let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
-        if read.is_pending() {
-            if !known {
-                self.task = Some(cx.waker().clone());
-            }
+        if first && read.is_pending() {
             self.silence.0.store(true, Ordering::Relaxed);
         }
         read
@@ -109,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_looked_at_once_a_poll_by_each_task() {
+    fn it_is_looked_at_once_a_poll_by_its_task_and_always_by_others() {
         let (one, other): (Waker, Waker) = (Arc::new(Task).into(), Arc::new(Task).into());
         let silence = Silence::default();
         let mut stream = Quiet::new(Empty(0), silence.clone());
@@ -122,6 +119,8 @@ mod tests {
         assert_eq!([looked(&one), looked(&one), looked(&one)], [1, 1, 1]);
         silence.over();
         assert_eq!([looked(&one), looked(&one)], [2, 2]);
-        assert_eq!([looked(&other), looked(&other), looked(&one)], [3, 3, 4]);
+        assert_eq!([looked(&other), looked(&other), looked(&one)], [3, 4, 4]);
+        silence.over();
+        assert_eq!([looked(&other), looked(&one)], [5, 6]);
     }
 }
