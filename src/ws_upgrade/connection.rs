@@ -13,7 +13,7 @@ use super::{
     message::{Message, Parcel},
     schedule::Vitals,
     transport::Stream,
-    wakers::Wakers,
+    wakers::{Waiting, Wakers},
 };
 
 pub(super) struct State {
@@ -24,7 +24,7 @@ pub(super) struct State {
     /// A message that the session found while it looked for a sign of life.
     pub(super) ahead: Option<Message>,
     pub(super) receiver: Option<Waker>,
-    pub(super) writers: [Option<Waker>; 2],
+    pub(super) waiting: Waiting,
     pub(super) session: Option<Waker>,
 }
 
@@ -64,7 +64,7 @@ impl State {
             heard: false,
             ahead: None,
             receiver: None,
-            writers: [None, None],
+            waiting: Waiting::default(),
             session: None,
         }
     }
@@ -100,6 +100,11 @@ impl State {
         Ok(message)
     }
 
+    /// Whether anything came since it was last asked to listen.
+    pub(super) fn has_heard(&self) -> bool {
+        self.heard || matches!(&self.phase, Phase::Open(stream) if stream.get_ref().has_heard())
+    }
+
     pub(super) fn end(&mut self, ending: Ending, told: Told) -> Wakers {
         let cause = ending.cause;
         // Whether the rest leaves in time is the close timeout's to say.
@@ -112,8 +117,29 @@ impl State {
     }
 
     pub(super) fn wakers(&mut self) -> Wakers {
-        let [handler, session] = std::mem::take(&mut self.writers);
-        Wakers([self.receiver.take(), handler, session, self.session.take()])
+        let [handler, session, reader] = self.waiting.take();
+        Wakers([self.receiver.take(), handler, session, reader, self.session.take()])
+    }
+
+    /// After the stream was polled: since when something waits to be sent, and who is to be woken.
+    pub(super) fn settle(&mut self) -> Wakers {
+        let Phase::Open(stream) = &mut self.phase else { return Wakers::default() };
+        let traffic = stream.get_mut().traffic();
+        if !traffic.blocked {
+            if self.vitals.stuck.take().is_none() {
+                return Wakers::default();
+            }
+            // Everything has left, so there is room for all.
+            let [handler, session, reader] = self.waiting.take();
+            return Wakers([handler, session, reader, None, None]);
+        }
+        let first = self.vitals.stuck.is_none();
+        if std::mem::take(&mut traffic.moved) || first {
+            self.vitals.stuck = Some(Instant::now());
+        }
+        // The session has to watch over it from now on.
+        let watcher = if first { self.session.take() } else { None };
+        Wakers([watcher, None, None, None, None])
     }
 
     pub(super) fn cause(&self) -> WsErrorKind {

@@ -82,10 +82,7 @@ impl Link {
         }
         let bytes = parcel.message.as_bytes().len();
         let before = state.queue.len();
-        // Whatever its size, one message finds room when there is no other.
-        while !state.queue.is_empty()
-            && (state.queue.len() >= self.max_messages || state.bytes.saturating_add(bytes) > self.max_bytes)
-        {
+        while !self.has_room(&state, bytes) {
             if self.policy != SlowConsumer::DropOldest {
                 return Offered::Full;
             }
@@ -113,22 +110,23 @@ impl Link {
         }
     }
 
-    fn is_full(&self, state: &State) -> bool {
-        state.queue.len() >= self.max_messages || state.bytes >= self.max_bytes
+    /// Whatever its size, one message finds room when there is no other.
+    fn has_room(&self, state: &State, bytes: usize) -> bool {
+        state.queue.is_empty() || (state.queue.len() < self.max_messages && state.bytes.saturating_add(bytes) <= self.max_bytes)
     }
 
-    /// Waits for a change of what made an offer fail.
-    pub(super) async fn room(&self) {
-        self.until(|state| state.ended || !self.is_full(state)).await;
+    /// Waits until an offer of so many bytes need not fail for want of room.
+    pub(super) async fn room(&self, bytes: usize) {
+        self.until(|state| state.ended || self.has_room(state, bytes)).await;
     }
 
     /// For the session: the next message.
     pub(super) fn pop(&self) -> Option<Parcel> {
         let mut state = self.state();
-        let was_full = self.is_full(&state);
         let parcel = state.pop();
         drop(state);
-        if was_full {
+        // How much room is enough, only the one who waits knows.
+        if self.policy == SlowConsumer::Wait {
             self.changed.notify_waiters();
         }
         parcel
@@ -264,12 +262,26 @@ mod tests {
             assert_eq!(offer(&link, "x"), Offered::Queued { dropped: 0 });
         }
         assert_eq!(offer(&link, "x"), Offered::Full);
-        let mut room = pin!(link.room());
+        let mut room = pin!(link.room(1));
         assert!(poll!(&mut room).is_pending());
         assert!(link.pop().is_some());
         assert!(poll!(&mut room).is_ready());
         link.end();
         assert_eq!((offer(&link, "x"), texts(&link).len()), (Offered::Ended, 2));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_much_room_is_told_when_there_is_as_much() {
+        let link = link(SlowConsumer::Wait);
+        for text in ["123456", "12"] {
+            assert_eq!(offer(&link, text), Offered::Queued { dropped: 0 });
+        }
+        let mut room = pin!(link.room(5));
+        assert_eq!(offer(&link, "12345"), Offered::Full);
+        assert!(poll!(&mut room).is_pending(), "or who waits would ask again for ever, and let nobody else run");
+        assert!(link.pop().is_some());
+        assert!(poll!(&mut room).is_ready());
+        assert_eq!(offer(&link, "12345"), Offered::Queued { dropped: 0 });
     }
 
     #[test]

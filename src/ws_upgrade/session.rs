@@ -39,7 +39,8 @@ use super::{
     schedule::{Due, Schedule},
     socket::WsSocket,
     transport::{Stream, Transport},
-    wire::{Sign, Wire, Writer},
+    wakers::Writer,
+    wire::{Sign, Wire},
 };
 use crate::core::{Principal, Revoked, trace::event};
 
@@ -189,22 +190,33 @@ impl<'a> Watch<'a> {
             },
             Due::Idle => {
                 let known = self.wire.vitals();
-                self.wire.listen();
-                match self.wire.sign_of_life(cx) {
-                    Sign::Hidden => {
-                        self.wire.touch();
-                        return ControlFlow::Continue(());
+                loop {
+                    self.wire.listen();
+                    match self.wire.sign_of_life(cx) {
+                        Sign::Hidden => {
+                            self.wire.touch();
+                            return ControlFlow::Continue(());
+                        }
+                        Sign::Heard if self.wire.vitals().active != known.active => return ControlFlow::Continue(()),
+                        // A pong is no message, but may stand before one.
+                        Sign::Heard => {}
+                        Sign::None => break Ending::timed_out(WsErrorKind::Idle),
                     }
-                    // A message was found, where a pong is none.
-                    Sign::Heard if self.wire.vitals().active != known.active => return ControlFlow::Continue(()),
-                    Sign::Heard | Sign::None => Ending::timed_out(WsErrorKind::Idle),
                 }
             }
-            Due::Write => match self.wire.poll_flush(Writer::Session, cx) {
-                Poll::Ready(Ok(())) => return ControlFlow::Continue(()),
-                Poll::Ready(Err(_)) => return ControlFlow::Break(()),
-                Poll::Pending => Ending::timed_out(WsErrorKind::WriteTimeout),
-            },
+            Due::Write => {
+                let known = self.wire.vitals();
+                match self.wire.poll_flush(Writer::Session, cx) {
+                    Poll::Ready(Ok(())) => return ControlFlow::Continue(()),
+                    Poll::Ready(Err(_)) => return ControlFlow::Break(()),
+                    // Who was to write has given up, and the peer does read. From here on the session writes.
+                    Poll::Pending if self.wire.vitals().stuck != known.stuck => {
+                        self.unflushed = true;
+                        return ControlFlow::Continue(());
+                    }
+                    Poll::Pending => Ending::timed_out(WsErrorKind::WriteTimeout),
+                }
+            }
             Due::Lifetime => Ending::timed_out(WsErrorKind::Lifetime),
             Due::Notice => {
                 self.schedule.noticed();

@@ -15,7 +15,8 @@ use super::{
     error::WsError,
     handle::WsHandle,
     message::{Message, check_size},
-    wire::{Wire, Writer},
+    wakers::Writer,
+    wire::Wire,
 };
 use crate::core::Principal;
 
@@ -84,6 +85,9 @@ impl WsSocket {
     }
 
     /// Sends a message, waiting while the peer is slow.
+    ///
+    /// A future that is dropped has sent the message or has not. What of it was not yet taken then leaves while the handler receives, or
+    /// at the latest when [`Timeouts::write`](super::Timeouts::write) has passed.
     ///
     /// # Errors
     /// When the socket has ended, with the reason; or when the message is too large, and the socket stays open.

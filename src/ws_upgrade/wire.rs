@@ -20,7 +20,7 @@ use super::{
     message::{Message, Parcel},
     schedule::Vitals,
     transport::{Stream, poll_message},
-    wakers::{both, remember},
+    wakers::{Writer, remember},
 };
 use crate::core::Principal;
 
@@ -33,19 +33,6 @@ struct Shared {
     config: Arc<Config>,
     link: Link,
     state: Mutex<State>,
-}
-
-/// Who writes. Both may wait for room at once, and the codec remembers one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Writer {
-    Handler,
-    Session,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sending {
-    MakeRoom,
-    Flush,
 }
 
 /// What looking for a sign of life has found.
@@ -98,19 +85,18 @@ impl Wire {
         if let Some(message) = state.ahead.take() {
             return Poll::Ready(Some(Ok(message)));
         }
-        let State { phase: Phase::Open(stream), writers, .. } = &mut *state else {
+        let State { phase: Phase::Open(stream), waiting, .. } = &mut *state else {
             return Poll::Ready(state.tell().map(|cause| Err(WsError::new(cause))));
         };
-        let received = match poll_message(stream, writers, cx) {
-            Poll::Ready(received) => received,
-            Poll::Pending => {
-                remember(&mut state.receiver, cx.waker());
-                return Poll::Pending;
-            }
+        let Poll::Ready(received) = poll_message(stream, waiting, cx) else {
+            remember(&mut state.receiver, cx.waker());
+            settle(state);
+            return Poll::Pending;
         };
         let (received, ending) = state.take(received, &self.0.config);
-        if let Some(ending) = ending {
-            self.end_locked(state, ending, Told::Yes);
+        match ending {
+            Some(ending) => self.end_locked(state, ending, Told::Yes),
+            None => settle(state),
         }
         Poll::Ready(received)
     }
@@ -122,25 +108,30 @@ impl Wire {
 
     /// For the session: forgets what was heard.
     pub(super) fn listen(&self) {
-        self.state().heard = false;
+        let mut state = self.state();
+        state.heard = false;
+        if let Phase::Open(stream) = &mut state.phase {
+            stream.get_mut().traffic().came = false;
+        }
     }
 
     /// For the session: whether anything was heard, if necessary by reading on where the handler has stopped, to the next message
     /// and no further.
     pub(super) fn sign_of_life(&self, cx: &mut Context<'_>) -> Sign {
         let mut state = self.state();
-        loop {
-            if state.heard {
-                return Sign::Heard;
+        let (sign, receiver) = loop {
+            if state.has_heard() {
+                break (Sign::Heard, None);
             }
             if state.ahead.is_some() {
-                return Sign::Hidden;
+                break (Sign::Hidden, None);
             }
             // Who waits to receive must still be woken by what comes next.
             let waker = state.receiver.as_ref().unwrap_or(cx.waker()).clone();
-            let State { phase: Phase::Open(stream), writers, .. } = &mut *state else { return Sign::None };
-            let Poll::Ready(received) = poll_message(stream, writers, &mut Context::from_waker(&waker)) else {
-                return Sign::None;
+            let State { phase: Phase::Open(stream), waiting, .. } = &mut *state else { return Sign::None };
+            let Poll::Ready(received) = poll_message(stream, waiting, &mut Context::from_waker(&waker)) else {
+                // A part of a message is a sign as well: its sender cannot put a pong into the middle of a frame.
+                break (if state.has_heard() { Sign::Heard } else { Sign::None }, None);
             };
             let (received, ending) = state.take(received, &self.0.config);
             let told = if matches!(received, Some(Err(_))) { Told::NotYet } else { Told::Yes };
@@ -153,12 +144,12 @@ impl Wire {
                 return Sign::None;
             }
             if state.ahead.is_some() {
-                let receiver = state.receiver.take();
-                drop(state);
-                receiver.into_iter().for_each(Waker::wake);
-                return Sign::Heard;
+                break (Sign::Heard, state.receiver.take());
             }
-        }
+        };
+        settle(state);
+        receiver.into_iter().for_each(Waker::wake);
+        sign
     }
 
     pub(super) fn vitals(&self) -> Vitals {
@@ -181,28 +172,17 @@ impl Wire {
     fn poll_send(
         &self,
         writer: Writer,
-        how: Sending,
         cx: &mut Context<'_>,
         poll: impl FnOnce(Pin<&mut Stream>, &mut Context<'_>) -> Poll<Result<(), CodecError>>,
     ) -> Poll<Result<(), WsError>> {
         let mut state = self.state();
         let cause = state.cause();
-        let State { phase, writers: [handler, session], vitals, .. } = &mut *state;
+        let State { phase, waiting, .. } = &mut *state;
         let Phase::Open(stream) = phase else { return Poll::Ready(Err(WsError::new(cause))) };
-        let (own, other) = match writer {
-            Writer::Handler => (handler, session),
-            Writer::Session => (session, handler),
-        };
-        let polled = match other {
-            None => poll(Pin::new(stream), cx),
-            Some(other) => poll(Pin::new(stream), &mut Context::from_waker(&both(cx.waker(), other))),
-        };
-        match polled {
+        match waiting.polling(writer, cx, |cx| poll(Pin::new(stream), cx)) {
             Poll::Ready(Ok(())) => {
-                // Who had to wait for room has it because everything was flushed.
-                if own.take().is_some() || how == Sending::Flush {
-                    vitals.stuck = None;
-                }
+                waiting.forget(writer);
+                settle(state);
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => {
@@ -211,14 +191,8 @@ impl Wire {
                 Poll::Ready(Err(error))
             }
             Poll::Pending => {
-                remember(own, cx.waker());
-                if vitals.stuck.is_none() {
-                    vitals.stuck = Some(Instant::now());
-                    // The session has to watch over it from now on.
-                    let watcher = if writer == Writer::Handler { state.session.take() } else { None };
-                    drop(state);
-                    watcher.into_iter().for_each(Waker::wake);
-                }
+                waiting.remember(writer, cx.waker());
+                settle(state);
                 Poll::Pending
             }
         }
@@ -226,12 +200,12 @@ impl Wire {
 
     /// Ready when a message can be queued.
     pub(super) fn poll_ready(&self, writer: Writer, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
-        self.poll_send(writer, Sending::MakeRoom, cx, |stream, cx| stream.poll_ready(cx))
+        self.poll_send(writer, cx, |stream, cx| stream.poll_ready(cx))
     }
 
     /// Flushes what is queued. After a Close frame of ours that is the session's work, and flushed is not yet wrong.
     pub(super) fn poll_flush(&self, writer: Writer, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
-        match self.poll_send(writer, Sending::Flush, cx, |stream, cx| stream.poll_flush(cx)) {
+        match self.poll_send(writer, cx, |stream, cx| stream.poll_flush(cx)) {
             Poll::Ready(Err(error)) if error.kind() == WsErrorKind::Closed => Poll::Ready(Ok(())),
             polled => polled,
         }
@@ -262,8 +236,7 @@ impl Wire {
         if matches!(state.phase, Phase::Gone(..)) {
             return Poll::Ready(());
         }
-        let State { writers: [handler, _], .. } = &mut *state;
-        remember(handler, cx.waker());
+        state.waiting.remember(Writer::Handler, cx.waker());
         Poll::Pending
     }
 
@@ -293,4 +266,11 @@ impl Wire {
         drop(state);
         wakers.wake();
     }
+}
+
+/// Releases the lock after the stream was polled.
+fn settle(mut state: MutexGuard<'_, State>) {
+    let wakers = state.settle();
+    drop(state);
+    wakers.wake();
 }

@@ -232,10 +232,11 @@ impl<St: Store> Forwarded<St> {
 
     fn admitted<B: Body>(&self, parts: &Parts, body: &B) -> Result<(StoredHead, Option<Place>), NotStored> {
         let mut head = admit(self.exchange(), parts.status, &parts.headers, &self.shared.settings.rules)?;
-        cache_status::reserve(&mut head.headers, self.shared.settings.status);
+        cache_status::reserve(&mut head.headers, self.shared.settings.status.setting);
         let place = match parts.status {
             StatusCode::PARTIAL_CONTENT => {
-                partial::widen(&mut head);
+                // One that was asked on another condition was not asked for this range.
+                partial::widen(&mut head, only(&self.request, &header::RANGE).filter(|_| !self.rewritten));
                 Some(Place::of(&parts.headers).ok_or(NotStored::Status)?)
             }
             _ => None,
@@ -346,7 +347,7 @@ impl<St: Store> Forwarded<St> {
     }
 
     fn tell<B>(&self, response: &mut Response<B>, handling: Handling) {
-        cache_status::write(response.headers_mut(), self.shared.settings.status, handling);
+        cache_status::write(response.headers_mut(), &self.shared.settings.status, handling);
     }
 }
 

@@ -1,7 +1,7 @@
 use std::{
     io,
     pin::{Pin, pin},
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
 };
 
 use bytes::{Buf as _, BytesMut};
@@ -25,7 +25,7 @@ use crate::ws_upgrade::{
     deflate::{Deflater, Negotiated},
     error::{Fault, WsErrorKind},
     limits::Limits,
-    wakers::both,
+    wakers::{Waiting, Writer},
 };
 
 /// The most that is read at once.
@@ -48,7 +48,19 @@ pub(in crate::ws_upgrade) struct Transport<T> {
     over: Option<Over>,
     /// Whether the codec may have an answer to send.
     owes: bool,
+    traffic: Traffic,
     deflater: Option<Deflater>,
+}
+
+/// What was seen of the bytes themselves.
+#[derive(Debug, Default)]
+pub(in crate::ws_upgrade) struct Traffic {
+    /// Something waits for the peer to take it.
+    pub(in crate::ws_upgrade) blocked: bool,
+    /// The peer has taken something.
+    pub(in crate::ws_upgrade) moved: bool,
+    /// The peer has sent something.
+    pub(in crate::ws_upgrade) came: bool,
 }
 
 enum Way {
@@ -84,6 +96,7 @@ impl<T> Transport<T> {
             budget: Budget::new(limits.rates()),
             over: None,
             owes: false,
+            traffic: Traffic::default(),
             deflater: deflate.map(Negotiated::deflater),
         }
     }
@@ -91,6 +104,14 @@ impl<T> Transport<T> {
     /// What compresses outgoing messages, if that was agreed on.
     pub(in crate::ws_upgrade) fn deflater(&mut self) -> Option<&mut Deflater> {
         self.deflater.as_mut()
+    }
+
+    pub(in crate::ws_upgrade) fn has_heard(&self) -> bool {
+        self.traffic.came
+    }
+
+    pub(in crate::ws_upgrade) fn traffic(&mut self) -> &mut Traffic {
+        &mut self.traffic
     }
 
     /// From now on the codec alone is asked: there will be no more messages.
@@ -106,21 +127,27 @@ impl<T> Transport<T> {
     }
 }
 
-/// The next message, be it found on the way or by the codec. `writers` are those who wait for the peer to take what was sent.
+/// The next message, be it found on the way or by the codec. What is owed, or stuck because its writer has given up, goes on its way.
 pub(in crate::ws_upgrade) fn poll_message<T>(
     stream: &mut WebSocketStream<Transport<T>>,
-    writers: &[Option<Waker>],
+    waiting: &mut Waiting,
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Message, CodecError>>>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    if stream.get_ref().owes {
-        // The codec remembers one who writes, and would forget them for the reader.
-        let waker = writers.iter().flatten().fold(cx.waker().clone(), |waker, writer| both(&waker, writer));
-        if let Poll::Ready(flushed) = Pin::new(&mut *stream).poll_flush(&mut Context::from_waker(&waker)) {
-            flushed?;
-            stream.get_mut().owes = false;
+    if stream.get_ref().owes || stream.get_ref().traffic.blocked {
+        // The codec puts an answer back for which its buffer has no room, and flushes without it. The second time there is room.
+        let flush = |cx: &mut Context<'_>| match Pin::new(&mut *stream).poll_flush(cx) {
+            Poll::Ready(Ok(())) => Pin::new(&mut *stream).poll_flush(cx),
+            flushed => flushed,
+        };
+        match waiting.polling(Writer::Reader, cx, flush) {
+            Poll::Ready(flushed) => {
+                flushed?;
+                stream.get_mut().owes = false;
+            }
+            Poll::Pending => waiting.remember(Writer::Reader, cx.waker()),
         }
     }
     loop {
@@ -175,7 +202,7 @@ impl<T: AsyncRead + Unpin> Transport<T> {
         };
         match polled {
             Poll::Ready(Ok(0)) => self.over = Some(Over::End),
-            Poll::Ready(Ok(_)) => {}
+            Poll::Ready(Ok(_)) => self.traffic.came = true,
             Poll::Ready(Err(error)) => self.over = Some(Over::Failed(error)),
             Poll::Pending => {
                 // Until something comes, the connection costs no buffer.
@@ -254,11 +281,19 @@ impl<T> Transport<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Transport<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.io).poll_write(cx, buf);
+        match &polled {
+            Poll::Ready(_) => self.traffic.moved = true,
+            Poll::Pending => self.traffic.blocked = true,
+        }
+        polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        let polled = Pin::new(&mut self.io).poll_flush(cx);
+        // The codec flushes when it has written everything.
+        self.traffic.blocked = polled.is_pending();
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
