@@ -2,22 +2,102 @@
 //!
 //! It stands before the cache, so that one resource has one key.
 
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
 use donjon::Problem;
 use http::{
     HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version, header,
     uri::{Authority, Parts},
 };
+use pin_project_lite::pin_project;
+use tower::{BoxError, Layer, Service};
 
 use crate::via::Pseudonym;
 
+/// Adds [`Admission`].
+#[derive(Clone, Debug)]
+pub(crate) struct AdmissionLayer {
+    us: Pseudonym,
+}
+
+impl AdmissionLayer {
+    pub(crate) fn new(us: Pseudonym) -> Self {
+        Self { us }
+    }
+}
+
+impl<S> Layer<S> for AdmissionLayer {
+    type Service = Admission<S>;
+
+    fn layer(&self, inner: S) -> Admission<S> {
+        Admission { inner, us: self.us.clone() }
+    }
+}
+
+/// Lets requests in, or answers them with the error of why not.
+///
+/// What [`tower::filter`] does, but the request stays where it is, and an answer that is there at once is not carried about.
+#[derive(Clone, Debug)]
+pub(crate) struct Admission<S> {
+    inner: S,
+    us: Pseudonym,
+}
+
+impl<S, B> Service<Request<B>> for Admission<S>
+where
+    S: Service<Request<B>, Error = BoxError>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match admit(&mut request, &self.us) {
+            Ok(()) => ResponseFuture::Admitted { inner: self.inner.call(request) },
+            Err(problem) => ResponseFuture::Refused { error: Some(problem.into()) },
+        }
+    }
+}
+
+pin_project! {
+    /// The response future of [`Admission`].
+    #[project = Projection]
+    pub(crate) enum ResponseFuture<F> {
+        Admitted { #[pin] inner: F },
+        Refused { error: Option<BoxError> },
+    }
+}
+
+impl<F, R> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<R, BoxError>>,
+{
+    type Output = Result<R, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            Projection::Admitted { inner } => inner.poll(cx),
+            // None when it is polled after it was ready.
+            Projection::Refused { error } => error.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error))),
+        }
+    }
+}
+
 /// Lets `request` in, with its target brought into origin-form (RFC 9112 §3.2.1) and exactly one `Host`.
-pub(crate) fn admit<B>(mut request: Request<B>, us: &Pseudonym) -> Result<Request<B>, Problem> {
+fn admit<B>(request: &mut Request<B>, us: &Pseudonym) -> Result<(), Problem> {
     // Beyond the cache it would wait for itself.
     if us.is_in(request.headers()) {
         return Err(Problem::new(StatusCode::BAD_GATEWAY).with_detail("The request goes round in a circle."));
     }
     // A gateway serves resources and opens no tunnels to elsewhere (RFC 9110 §9.3.6, §15.6.2).
-    if request.method() == Method::CONNECT {
+    if *request.method() == Method::CONNECT {
         return Err(Problem::new(StatusCode::NOT_IMPLEMENTED).with_detail("This gateway opens no tunnels."));
     }
     let host = host_of(request.uri(), request.headers(), request.version()).map_err(bad)?;
@@ -30,7 +110,7 @@ pub(crate) fn admit<B>(mut request: Request<B>, us: &Pseudonym) -> Result<Reques
         Host::AsItStands => {}
         Host::Said(host) => drop(request.headers_mut().insert(header::HOST, host)),
     }
-    Ok(request)
+    Ok(())
 }
 
 fn bad(what: &'static str) -> Problem {
@@ -112,7 +192,7 @@ mod tests {
         for host in hosts {
             request.headers_mut().append(header::HOST, HeaderValue::from_bytes(host.as_bytes()).unwrap());
         }
-        let request = admit(request, &Pseudonym::new(1)).map_err(|problem| problem.status().as_u16())?;
+        admit(&mut request, &Pseudonym::new(1)).map_err(|problem| problem.status().as_u16())?;
         let host = request.headers().get(header::HOST).map_or("-", |host| host.to_str().unwrap());
         assert!(request.headers().get_all(header::HOST).iter().count() <= 1);
         Ok(format!("{host} {}", request.uri()))
@@ -121,8 +201,8 @@ mod tests {
     #[test]
     fn what_has_been_here_before_is_stopped() {
         let request = || Request::get("/").header("host", "a").header("via", "1.1 x, 1.1 donjon-00000001").body(()).unwrap();
-        assert_eq!(admit(request(), &Pseudonym::new(1)).unwrap_err().status(), StatusCode::BAD_GATEWAY);
-        assert!(admit(request(), &Pseudonym::new(2)).is_ok());
+        assert_eq!(admit(&mut request(), &Pseudonym::new(1)).unwrap_err().status(), StatusCode::BAD_GATEWAY);
+        assert!(admit(&mut request(), &Pseudonym::new(2)).is_ok());
     }
 
     #[test]

@@ -11,12 +11,11 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
-use futures_util::task::AtomicWaker;
 use http::{HeaderMap, StatusCode};
 use hyper::rt::{Read, ReadBufCursor, Write};
 
@@ -32,31 +31,30 @@ pub(crate) struct Interim {
 
 #[derive(Debug, Default)]
 struct Shared {
+    /// Whose turn it is: another's with every request, and nobody's once that has its answer.
+    turn: AtomicU64,
     told: AtomicBool,
     waiting: Mutex<Waiting>,
-    connection: AtomicWaker,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
-    /// Whose turn it is: another's with every request, and nobody's once that has its answer.
-    turn: u64,
     text: String,
+    /// Whose it is.
+    turn: u64,
+    /// The task of the connection.
+    connection: Option<Waker>,
 }
 
 impl Interim {
     /// A new request has come, of which nothing has been told. What is returned tells of it alone.
     pub(crate) fn begin(&self) -> Self {
-        let mut waiting = self.waiting();
-        waiting.turn += 1;
-        waiting.text.clear();
-        self.shared.told.store(false, Ordering::Release);
-        Self { shared: Arc::clone(&self.shared), turn: waiting.turn }
+        Self { shared: Arc::clone(&self.shared), turn: self.shared.advance(2) }
     }
 
     /// The latest request has its answer: nothing more is told of it.
     pub(crate) fn end(&self) {
-        self.waiting().turn += 1;
+        self.shared.advance(1);
     }
 
     /// Sends an interim response of the request, if it is still being answered.
@@ -69,23 +67,41 @@ impl Interim {
             }
         }
         response.push_str("\r\n");
-        let mut waiting = self.waiting();
-        if waiting.turn == self.turn && waiting.text.len() + response.len() <= LIMIT {
+        let mut waiting = self.shared.waiting();
+        if self.turn != self.shared.turn.load(Ordering::Acquire) {
+            return;
+        }
+        if waiting.turn != self.turn {
+            waiting.turn = self.turn;
+            waiting.text.clear();
+        }
+        if waiting.text.len() + response.len() <= LIMIT {
             waiting.text.push_str(&response);
             self.shared.told.store(true, Ordering::Release);
         }
-        drop(waiting);
-        self.shared.connection.wake();
+        if let Some(connection) = &waiting.connection {
+            connection.wake_by_ref();
+        }
+    }
+}
+
+impl Shared {
+    /// Ends a turn by one step, and begins the next by two: so one step from a turn it has only ended.
+    fn advance(&self, steps: u64) -> u64 {
+        self.turn.fetch_add(steps, Ordering::AcqRel) + steps
     }
 
+    /// What is to be sent before the next response: of the request whose turn it is, or of the one that has just got its answer.
     fn take(&self) -> Vec<u8> {
         let mut waiting = self.waiting();
-        self.shared.told.store(false, Ordering::Release);
-        std::mem::take(&mut waiting.text).into_bytes()
+        self.told.store(false, Ordering::Release);
+        let text = std::mem::take(&mut waiting.text);
+        let late = self.turn.load(Ordering::Acquire) - waiting.turn > 1;
+        if late { Vec::new() } else { text.into_bytes() }
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -98,17 +114,35 @@ pub(crate) struct Telling<T> {
     at_a_boundary: bool,
     /// What is on its way, once begun not to be interrupted.
     sending: Vec<u8>,
+    /// Whom `interim` wakes.
+    task: Option<Waker>,
 }
 
 impl<T: Write + Unpin> Telling<T> {
     pub(crate) fn new(inner: T, interim: Interim) -> Self {
-        Self { inner, interim, at_a_boundary: true, sending: Vec::new() }
+        Self { inner, interim, at_a_boundary: true, sending: Vec::new(), task: None }
+    }
+
+    /// Is to be woken when something is told. It hardly ever has to be said twice, for a connection stays in its task.
+    fn listen(&mut self, task: &Waker) {
+        if !self.task.as_ref().is_some_and(|known| known.will_wake(task)) {
+            self.task = Some(task.clone());
+            self.interim.shared.waiting().connection = Some(task.clone());
+        }
     }
 
     /// Is ready when everything told is sent.
+    #[inline]
     fn poll_told(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.sending.is_empty() && !self.interim.shared.told.load(Ordering::Acquire) {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_sending(cx)
+    }
+
+    fn poll_sending(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.sending.is_empty() && self.interim.shared.told.load(Ordering::Acquire) {
-            let told = self.interim.take();
+            let told = self.interim.shared.take();
             if self.at_a_boundary {
                 self.sending = told;
             }
@@ -152,7 +186,7 @@ impl<T: Write + Unpin> Write for Telling<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.interim.shared.connection.register(cx.waker());
+        self.listen(cx.waker());
         self.at_a_boundary = true;
         ready!(self.poll_told(cx))?;
         Pin::new(&mut self.inner).poll_flush(cx)
@@ -167,7 +201,6 @@ impl<T: Write + Unpin> Write for Telling<T> {
 mod tests {
     use super::*;
     use http::{HeaderValue, header};
-    use std::task::Waker;
 
     /// Takes a few bytes at a time, and sometimes none.
     #[derive(Debug, Default)]

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `main` | the stack: which layer stands around what |
 //! | `server` | the connections of clients, and how long each may keep us waiting |
+//! | `client` | who asks, and by which connection |
 //! | `admit` | one form for every request target, and what is not let in |
 //! | `upstreams` | retries and the circuit breaker around that |
 //! | `proxy` | asking the upstream: streaming, timeouts, failures as errors |
@@ -12,9 +13,10 @@
 //! | `hop_by_hop`, `via`, `forwarded`, `max_forwards`, `upstream` | the fields and rules of that, one by one |
 //! | `expectation`, `interim` | `100-continue` and other interim responses, from end to end |
 //! | `tunnel` | WebSockets |
-//! | `patience`, `stall` | how long anybody may be silent, or deaf |
+//! | `patience`, `stall`, `timer`, `seldom`, `quiet` | how long anybody may be silent, or deaf, and how seldom that has to be looked at |
 
 mod admit;
+mod client;
 mod expectation;
 mod forwarded;
 mod hop_by_hop;
@@ -24,14 +26,18 @@ mod message;
 mod options;
 mod patience;
 mod proxy;
+mod quiet;
+mod seldom;
 mod server;
 mod stall;
+mod timer;
 mod tunnel;
 mod upstream;
 mod upstreams;
 mod via;
 
 use std::{
+    convert::Infallible,
     env,
     error::Error,
     io::{self, IsTerminal as _, Write as _},
@@ -46,11 +52,13 @@ use donjon::{
 };
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
 use tokio::{net::TcpListener, sync::oneshot};
-use tower::{BoxError, Service, ServiceBuilder, filter::FilterLayer};
+use tower::{BoxError, Service, ServiceBuilder};
 
-use crate::{options::Options, proxy::Proxy, tunnel::Tunnels, upstreams::Upstreams, via::Pseudonym};
+use crate::{
+    admit::AdmissionLayer, client::ClientBody, options::Options, proxy::Proxy, tunnel::Tunnels, upstreams::Upstreams,
+    via::Pseudonym,
+};
 
 /// What the gateway calls itself in `Proxy-Status`.
 const NAME: &str = "donjon";
@@ -83,7 +91,7 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     let proxy_status = ProxyStatus::new(NAME)?.upstream(UpstreamProxyStatus::Extend);
     let gate = ServiceBuilder::new()
         .layer(ErrorMappingLayer::new().role(Role::Gateway).proxy_status(proxy_status))
-        .layer(FilterLayer::new(move |request: Request<Incoming>| admit::admit(request, &us)));
+        .layer(AdmissionLayer::new(us));
     match options.profile {
         None => listen(options, gate.service(upstreams), &tunnels).await,
         Some(profile) => {
@@ -95,7 +103,7 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
 
 async fn listen<S, B>(options: &Options, app: S, tunnels: &Tunnels) -> Result<(), Box<dyn Error>>
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send> + Clone + Send + 'static,
+    S: Service<Request<ClientBody>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let listener =

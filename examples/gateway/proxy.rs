@@ -1,7 +1,6 @@
 //! Asking the upstream, as a tower service: streaming both ways, its failures as errors for the layers above to judge.
 
 use std::{
-    net::SocketAddr,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -22,8 +21,8 @@ use tower::{BoxError, Service, timeout::error::Elapsed};
 use tower_http::timeout::TimeoutBody;
 
 use crate::{
+    client::Connection,
     expectation::{self, Gate},
-    interim::Interim,
     max_forwards::{self, Reach},
     message,
     options::Options,
@@ -39,15 +38,6 @@ const CONNECT: Duration = Duration::from_secs(5);
 const KEPT: Duration = Duration::from_secs(4);
 /// How much longer an upstream is waited for than a client that uploads to it: who of two has fallen silent is told by the body first.
 const AFTERTHOUGHT: Duration = Duration::from_millis(500);
-
-/// What a request's connection is, in its extensions.
-#[derive(Clone, Debug)]
-pub(crate) struct Connection {
-    /// Who is at its other end.
-    pub(crate) peer: SocketAddr,
-    /// Where interim responses go, if its protocol can take any.
-    pub(crate) interim: Option<Interim>,
-}
 
 /// What the upstream sends, cut off when it falls silent; or a few bytes of our own.
 pub(crate) type ResponseBody = LayerBody<UnsyncBoxBody<Bytes, BoxError>>;

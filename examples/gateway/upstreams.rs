@@ -5,14 +5,19 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
-use donjon::error_mapping::{CircuitBreaker, CircuitBreakerLayer, GatewayRetryPolicy, ReplayBody};
-use futures_util::future::Either;
-use http::Request;
-use http_body::Body;
-use tower::{BoxError, Layer as _, Service, ServiceBuilder, ServiceExt as _, retry::Retry, util::Oneshot};
+use donjon::{
+    LayerBody,
+    error_mapping::{CircuitBreaker, CircuitBreakerLayer, GatewayRetryPolicy, ReplayBody},
+};
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use tower::{BoxError, Layer as _, Service, ServiceBuilder, ServiceExt as _, retry::Retry};
 
-use crate::{message, proxy::Proxy};
+use crate::{
+    client::ClientBody,
+    message,
+    proxy::{Proxy, ResponseBody},
+};
 
 /// As much of an upload is kept, to be sent again.
 const REPLAY: usize = 64 * 1024;
@@ -44,24 +49,25 @@ impl Upstreams {
     }
 }
 
-impl<B> Service<Request<B>> for Upstreams
-where
-    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
-{
-    type Response = <CircuitBreaker<Proxy> as Service<Request<B>>>::Response;
+impl Service<Request<ClientBody>> for Upstreams {
+    type Response = Response<LayerBody<ResponseBody>>;
     type Error = BoxError;
-    type Future = Either<Oneshot<WebSockets, Request<B>>, Oneshot<Requests, Request<ReplayBody<B>>>>;
+    // In a box, or all that the cache answers at once would be carried about in the room that asking takes.
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<ClientBody>) -> Self::Future {
+        let (mut head, ClientBody { content, connection }) = request.into_parts();
+        head.extensions.insert(connection);
+        let request = Request::from_parts(head, content);
         // A connection that is to become a WebSocket cannot be handed out twice.
         if message::asks_for_websocket(&request) {
-            Either::Left(self.ways.websockets.clone().oneshot(request))
+            Box::pin(self.ways.websockets.clone().oneshot(request))
         } else {
-            Either::Right(self.ways.requests.clone().oneshot(request.map(|body| ReplayBody::new(body, REPLAY))))
+            Box::pin(self.ways.requests.clone().oneshot(request.map(|body| ReplayBody::new(body, REPLAY))))
         }
     }
 }

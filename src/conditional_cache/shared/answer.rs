@@ -15,7 +15,7 @@ use super::{
         validators::Current,
     },
     body::SharedCacheBody,
-    line::{Line, number},
+    line::{Line, number, small},
     partial,
     request::Inquiry,
     store::{StoredBody, StoredHead, Variant},
@@ -151,8 +151,12 @@ where
     let mut response = Response::new(body);
     *response.status_mut() = head.status;
     *response.headers_mut() = head.headers.clone();
-    // In the place of the one that was stored, so that nothing has to grow.
-    response.headers_mut().insert(header::AGE, decimal(age.min(MOST_SECONDS)));
+    let (headers, age) = (response.headers_mut(), decimal(age.min(MOST_SECONDS)));
+    // In the place of the one that was stored. To insert it would see to it that there is room for one more.
+    match headers.get_mut(header::AGE) {
+        Some(stored) => *stored = age,
+        None => drop(headers.insert(header::AGE, age)),
+    }
     response
 }
 
@@ -232,8 +236,11 @@ fn chunks(body: &StoredBody, segment: Segment) -> Vec<Bytes> {
     chunks
 }
 
-/// A number in one allocation of its size.
+/// A number: as most ages are, without an allocation, else in one of its size.
 fn decimal(seconds: u32) -> HeaderValue {
+    if let Some(digits) = small(seconds.into()) {
+        return HeaderValue::from_static(digits);
+    }
     let mut line = Line::new();
     let written = number(&mut line, seconds.into()).ok();
     written.and_then(|()| line.value()).unwrap_or(HeaderValue::from_static("0"))

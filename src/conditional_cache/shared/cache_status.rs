@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::Entry};
 
 use super::{
     cache_name::CacheName,
     line::{Line, number},
+    memo::Memo,
     reuse::Reason,
     storability::NotStored,
 };
@@ -114,16 +115,60 @@ impl From<Reason> for Forward {
 }
 
 /// Adds the member of this cache behind those of the caches nearer to the origin, and tells the operator.
-pub(super) fn write(headers: &mut HeaderMap, Telling { setting, name }: &Telling, handling: Handling) {
+pub(super) fn write(headers: &mut HeaderMap, telling: &Telling, handling: Handling) {
+    tell(headers, telling, handling, |member| member.value());
+}
+
+/// The same of a fresh hit, as nearly all are: what is told differs in the seconds that are left.
+pub(super) fn write_hit(headers: &mut HeaderMap, telling: &Telling, ttl: i64, known: &Memo) {
+    let number = if telling.setting == CacheStatus::Detailed { ttl } else { 0 };
+    tell(headers, telling, Handling::Hit { ttl, detail: None }, |member| known.value(number, || member.value()));
+}
+
+fn tell(
+    headers: &mut HeaderMap,
+    Telling { setting, name }: &Telling,
+    handling: Handling,
+    value: impl FnOnce(&Member<'_>) -> HeaderValue,
+) {
     event!(DEBUG, "shared cache", did = Member { name, setting: CacheStatus::Detailed, handling });
     let value = match (setting, handling) {
-        (CacheStatus::Off, _) => return,
-        (CacheStatus::On, Handling::Hit { .. }) if name.is_default() => Some(HeaderValue::from_static("donjon; hit")),
-        // Tokens, strings and numbers always make one.
-        (&setting, _) => Member { name, setting, handling }.value(),
+        (CacheStatus::Off, _) => return give_up(headers),
+        (CacheStatus::On, Handling::Hit { .. }) if name.is_default() => HeaderValue::from_static("donjon; hit"),
+        (&setting, _) => value(&Member { name, setting, handling }),
     };
-    if let Some(value) = value {
-        headers.append(NAME, value);
+    place(headers, value);
+}
+
+fn place(headers: &mut HeaderMap, value: HeaderValue) {
+    // An entry would see to it that there is room for one more, though none is needed.
+    match headers.get_mut(NAME) {
+        Some(line) if line.is_empty() => *line = value,
+        Some(_) => match headers.entry(NAME) {
+            Entry::Occupied(mut lines) => match lines.iter_mut().last() {
+                Some(line) if line.is_empty() => *line = value,
+                _ => lines.append(value),
+            },
+            Entry::Vacant(place) => drop(place.insert(value)),
+        },
+        None => drop(headers.insert(NAME, value)),
+    }
+}
+
+/// Holds a place in what is stored for the member of this cache, or the fields of every answer would have to be moved to where there is room
+/// for it. It is a line with nothing in it, which is no member ([RFC 9110 §5.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.1)).
+pub(super) fn reserve(headers: &mut HeaderMap, setting: CacheStatus) {
+    if setting != CacheStatus::Off {
+        headers.append(NAME, HeaderValue::from_static(""));
+    }
+}
+
+/// Another layer with the same store holds a place.
+fn give_up(headers: &mut HeaderMap) {
+    if headers.contains_key(NAME) && headers.get_all(NAME).iter().any(HeaderValue::is_empty) {
+        let others: Vec<_> = headers.get_all(NAME).iter().filter(|line| !line.is_empty()).cloned().collect();
+        headers.remove(NAME);
+        headers.extend(others.into_iter().map(|line| (NAME, line)));
     }
 }
 
@@ -135,12 +180,14 @@ struct Member<'a> {
 }
 
 impl Member<'_> {
-    fn value(&self) -> Option<HeaderValue> {
+    fn value(&self) -> HeaderValue {
         let mut line = Line::new();
-        match self.write(&mut line) {
+        let value = match self.write(&mut line) {
             Ok(()) => line.value(),
             Err(fmt::Error) => HeaderValue::try_from(self.to_string()).ok(),
-        }
+        };
+        // Tokens, strings and numbers are always a field value.
+        value.unwrap_or(HeaderValue::from_static("donjon"))
     }
 
     fn write(&self, f: &mut impl fmt::Write) -> fmt::Result {
@@ -248,6 +295,22 @@ mod tests {
         write(&mut headers, &named("192.0.2.1"), Handling::Hit { ttl: 0, detail: None });
         let members: Vec<_> = headers.get_all(NAME).iter().collect();
         assert_eq!(members, ["origin; hit", "donjon; hit", "\"192.0.2.1\"; hit"]);
+    }
+
+    #[test]
+    fn the_place_that_is_held_is_taken_or_given_up() {
+        for (name, stored, setting, expected) in [
+            ("taken", &[][..], CacheStatus::On, &["donjon; hit"][..]),
+            ("taken after another cache's", &["origin; hit"], CacheStatus::On, &["origin; hit", "donjon; hit"]),
+            ("given up", &[], CacheStatus::Off, &[]),
+            ("given up after another cache's", &["origin; hit", "edge"], CacheStatus::Off, &["origin; hit", "edge"]),
+        ] {
+            let mut headers: HeaderMap = stored.iter().map(|line| (NAME, HeaderValue::from_static(line))).collect();
+            reserve(&mut headers, CacheStatus::Detailed);
+            let telling = Telling { setting, name: CacheName::default() };
+            write(&mut headers, &telling, Handling::Hit { ttl: 0, detail: None });
+            assert_eq!(headers.get_all(NAME).iter().collect::<Vec<_>>(), expected, "{name}");
+        }
     }
 
     /// Every member is a list member by the strict grammar.

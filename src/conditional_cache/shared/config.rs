@@ -11,6 +11,7 @@ use super::{
     collapse::{Collapse, Join},
     counters::Counters,
     key::{CacheKey, KeyPolicy},
+    memo::Memo,
     profile::{RequestDirectives, Rules},
     store::{Purge, Store},
     tee::{Limits, Room},
@@ -24,6 +25,8 @@ pub(super) struct Shared<St> {
     pub(super) settings: Settings,
     pub(super) counters: Counters,
     pub(super) flights: Flights,
+    /// What is told of hits, by their freshness.
+    pub(super) told: Memo,
 }
 
 #[derive(Clone, Debug)]

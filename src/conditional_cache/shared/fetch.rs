@@ -61,7 +61,7 @@ where
             }
         };
         let now = self.shared.settings.clock.now();
-        match find(&variants, &self.inquiry, self.request.headers(), &self.shared.settings.rules, now) {
+        match find(&variants, &self.inquiry, self.request.headers(), &self.shared.settings.rules, now).cloned() {
             Found::Answer { variant, terms, manner } => Ok(self.hit(&variant, &terms, manner, now)),
             found => self.go(found).await,
         }
@@ -86,7 +86,7 @@ where
     }
 
     /// Asks the inner service, since nothing stored is the answer.
-    pub(super) async fn go(self, found: Found) -> Result<Response<SharedCacheBody<ResBody>>, S::Error> {
+    pub(super) async fn go(self, found: Found<Variant>) -> Result<Response<SharedCacheBody<ResBody>>, S::Error> {
         if self.inquiry.is_only_if_cached() {
             return Ok(self.nothing_stored());
         }
@@ -157,7 +157,8 @@ where
         let now = self.shared.settings.clock.now();
         let rules = &self.shared.settings.rules;
         let variants = self.shared.store.peek(&self.key);
-        match variants.map(|variants| find(&variants, &self.inquiry, self.request.headers(), rules, now)) {
+        let found = variants.map(|variants| find(&variants, &self.inquiry, self.request.headers(), rules, now).cloned());
+        match found {
             Some(Found::Answer { variant, terms, manner: Manner::Fresh }) => {
                 drop(lead.map(|lead| lead.share(Coming::Stored(variant.clone()))));
                 Ok(self.hit(&variant, &terms, Manner::Fresh, now))
@@ -288,9 +289,12 @@ pub(super) fn hit<St, B: Body>(
         shared.counters.stale_hits.add();
     }
     let age = terms.age(now);
+    let (status, ttl) = (&shared.settings.status, terms.ttl_at(age));
     let mut response = from_stored(variant, inquiry, request, age, now);
-    let handling = Handling::Hit { ttl: terms.ttl_at(age), detail: manner.detail() };
-    cache_status::write(response.headers_mut(), &shared.settings.status, handling);
+    match manner.detail() {
+        None => cache_status::write_hit(response.headers_mut(), status, ttl, &shared.told),
+        detail => cache_status::write(response.headers_mut(), status, Handling::Hit { ttl, detail }),
+    }
     response
 }
 

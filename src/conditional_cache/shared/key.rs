@@ -190,10 +190,16 @@ impl KeyPolicy {
             policy: self,
             headers,
         };
-        let mut length = 0;
-        parts.write(&mut |bytes| length += bytes.len());
+        let authority = LENGTH + parts.scheme.len() + LENGTH;
+        let authority = authority..authority + parts.authority.len();
+        let mut draft = Draft { bytes: [0; DRAFT], length: 0 };
+        parts.write(&mut |bytes| draft.write(bytes));
+        if let Some(bytes) = draft.bytes.get_mut(..draft.length) {
+            bytes.get_mut(authority)?.make_ascii_lowercase();
+            return Some(CacheKey((&*bytes).into()));
+        }
         // All at once, so that a look-up costs one allocation.
-        let mut key: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
+        let mut key: Arc<[u8]> = std::iter::repeat_n(0, draft.length).collect();
         let bytes = Arc::get_mut(&mut key)?;
         let mut rest = &mut *bytes;
         parts.write(&mut |bytes| {
@@ -202,9 +208,28 @@ impl KeyPolicy {
                 rest = after;
             }
         });
-        let authority = LENGTH + parts.scheme.len() + LENGTH;
-        bytes.get_mut(authority..authority + parts.authority.len())?.make_ascii_lowercase();
+        bytes.get_mut(authority)?.make_ascii_lowercase();
         Some(CacheKey(key))
+    }
+}
+
+/// A key in the making, on the stack, where most have room.
+struct Draft {
+    bytes: [u8; DRAFT],
+    /// Of all that was written, also where that is more than there is room for.
+    length: usize,
+}
+
+/// More bytes than most keys have.
+const DRAFT: usize = 256;
+
+impl Draft {
+    fn write(&mut self, bytes: &[u8]) {
+        let end = self.length.saturating_add(bytes.len());
+        if let Some(here) = self.bytes.get_mut(self.length..end) {
+            here.copy_from_slice(bytes);
+        }
+        self.length = end;
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     config::{Flights, Partition, Settings, Shared},
     counters::{CacheCounters, Counters},
     key::KeyPolicy,
+    memo::Memo,
     profile::{Profile, RequestDirectives, Rules},
     service::SharedCache,
     store::MemoryStore,
@@ -140,7 +141,8 @@ impl<St: Clone> SharedCacheLayer<St> {
     }
 
     fn made_of(store: St, settings: Settings) -> Self {
-        Self { shared: Arc::new(Shared { store, settings, counters: Counters::default(), flights: Flights::default() }) }
+        let (counters, flights, told) = (Counters::default(), Flights::default(), Memo::default());
+        Self { shared: Arc::new(Shared { store, settings, counters, flights, told }) }
     }
 }
 

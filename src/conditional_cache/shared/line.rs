@@ -33,23 +33,52 @@ impl fmt::Write for Line {
     }
 }
 
+/// The numbers from 0 to 999, of three digits each.
+const GROUPS: &str = {
+    const BYTES: [u8; 3000] = {
+        let mut bytes = [b'0'; 3000];
+        let mut number = 0;
+        while let Some((group, _)) = bytes.split_at_mut(3 * number).1.split_first_chunk_mut::<3>() {
+            *group = [b'0' + (number / 100) as u8, b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8];
+            number += 1;
+        }
+        bytes
+    };
+    match str::from_utf8(&BYTES) {
+        Ok(text) => text,
+        Err(_) => "",
+    }
+};
+
+/// A number of up to three digits; none if it has more.
+pub(super) fn small(number: u64) -> Option<&'static str> {
+    let leading_zeros = match number {
+        0..=9 => 2,
+        10..=99 => 1,
+        _ => 0,
+    };
+    group(number)?.get(leading_zeros..)
+}
+
+fn group(number: u64) -> Option<&'static str> {
+    let start = usize::try_from(number).ok()?.checked_mul(3)?;
+    GROUPS.get(start..start + 3)
+}
+
 /// Writes a number, without the machinery that `write!` needs for widths and signs.
 pub(super) fn number(out: &mut impl fmt::Write, number: i64) -> fmt::Result {
-    let mut digits = [b'0'; 20];
-    let mut rest = number.unsigned_abs();
-    let mut first = digits.len();
-    for place in digits.iter_mut().rev() {
-        *place += (rest % 10) as u8;
-        rest /= 10;
-        first -= 1;
-        if rest == 0 {
-            break;
-        }
-    }
     if number < 0 {
         out.write_str("-")?;
     }
-    out.write_str(digits.get(first..).and_then(|digits| str::from_utf8(digits).ok()).unwrap_or_default())
+    unsigned(out, number.unsigned_abs())
+}
+
+fn unsigned(out: &mut impl fmt::Write, number: u64) -> fmt::Result {
+    if let Some(digits) = small(number) {
+        return out.write_str(digits);
+    }
+    unsigned(out, number / 1000)?;
+    out.write_str(group(number % 1000).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -68,7 +97,7 @@ mod tests {
 
     #[test]
     fn numbers_at_their_ends() {
-        for edge in [0, 9, 10, -1, i64::MAX, i64::MIN, 2_147_483_648] {
+        for edge in [0, 9, 10, 99, 100, 999, 1000, 1_000_000, -1, i64::MAX, i64::MIN, 2_147_483_648] {
             assert_eq!(written(edge), edge.to_string());
         }
     }

@@ -16,24 +16,35 @@ use super::{
     vary,
 };
 
-/// What was found.
+/// What was found; `V` is the stored response, as long as that will do borrowed: the answers need none of their own.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(super) enum Found<V> {
     /// The answer.
     Answer {
-        variant: Variant,
+        variant: V,
         terms: Terms,
         manner: Manner,
     },
     /// A whole response, to be asked about first.
     Stale {
-        variant: Variant,
+        variant: V,
         terms: Terms,
         reason: Reason,
     },
     /// A part of the response, and not the one that is wanted.
-    Partial(Variant),
+    Partial(V),
     Missing(Forward),
+}
+
+impl Found<&Variant> {
+    pub(super) fn cloned(self) -> Found<Variant> {
+        match self {
+            Self::Answer { variant, terms, manner } => Found::Answer { variant: variant.clone(), terms, manner },
+            Self::Stale { variant, terms, reason } => Found::Stale { variant: variant.clone(), terms, reason },
+            Self::Partial(variant) => Found::Partial(variant.clone()),
+            Self::Missing(why) => Found::Missing(why),
+        }
+    }
 }
 
 /// How a stored response is used.
@@ -57,7 +68,13 @@ impl Manner {
     }
 }
 
-pub(super) fn find(variants: &Variants, inquiry: &Inquiry, request: &HeaderMap, rules: &Rules, now: SystemTime) -> Found {
+pub(super) fn find<'a>(
+    variants: &'a Variants,
+    inquiry: &Inquiry,
+    request: &HeaderMap,
+    rules: &Rules,
+    now: SystemTime,
+) -> Found<&'a Variant> {
     let Some(variant) = vary::select(variants.as_slice(), request, rules.likeness) else {
         return Found::Missing(if variants.is_empty() { Forward::UriMiss } else { Forward::VaryMiss });
     };
@@ -68,14 +85,10 @@ pub(super) fn find(variants: &Variants, inquiry: &Inquiry, request: &HeaderMap, 
         Reuse::Accepted => Manner::Accepted,
         Reuse::WhileRevalidating => Manner::WhileRevalidating,
         Reuse::Validate(reason) if variant.body().is_whole() => {
-            return Found::Stale { variant: variant.clone(), terms, reason };
+            return Found::Stale { variant, terms, reason };
         }
         // What is true of a part says nothing of the whole.
         Reuse::Validate(reason) => return Found::Missing(reason.into()),
     };
-    if is_enough(variant, inquiry, request, now) {
-        Found::Answer { variant: variant.clone(), terms, manner }
-    } else {
-        Found::Partial(variant.clone())
-    }
+    if is_enough(variant, inquiry, request, now) { Found::Answer { variant, terms, manner } } else { Found::Partial(variant) }
 }

@@ -134,6 +134,7 @@ mod key;
 mod layer;
 mod line;
 mod look_up;
+mod memo;
 mod partial;
 mod profile;
 mod query;

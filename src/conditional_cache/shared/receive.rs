@@ -232,6 +232,7 @@ impl<St: Store> Forwarded<St> {
 
     fn admitted<B: Body>(&self, parts: &Parts, body: &B) -> Result<(StoredHead, Option<Place>), NotStored> {
         let mut head = admit(self.exchange(), parts.status, &parts.headers, &self.shared.settings.rules)?;
+        cache_status::reserve(&mut head.headers, self.shared.settings.status.setting);
         let place = match parts.status {
             StatusCode::PARTIAL_CONTENT => {
                 // One that was asked on another condition was not asked for this range.

@@ -110,10 +110,10 @@ where
             Some(variants) => match find(&variants, &inquiry, request.headers(), &settings.rules, now) {
                 Found::Answer { variant, terms, manner: manner @ (Manner::Fresh | Manner::Accepted) } => {
                     let headers = request.headers();
-                    let response = fetch::hit(&self.shared, &variant, &terms, manner, &inquiry, headers, now);
+                    let response = fetch::hit(&self.shared, variant, &terms, manner, &inquiry, headers, now);
                     return ResponseFuture::ready(response);
                 }
-                found => Some(found),
+                found => Some(found.cloned()),
             },
         };
         let (shared, service) = (Arc::clone(&self.shared), take_ready(&mut self.inner));

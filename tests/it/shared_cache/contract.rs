@@ -6,12 +6,13 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
 use donjon::{
-    Principal,
-    conditional_cache::shared::{CacheStatus, SharedCacheLayer},
+    ManualClock, Principal,
+    conditional_cache::shared::{CacheStatus, MemoryStore, SharedCacheLayer},
 };
 use http::{Request, Response, header};
 use http_body_util::{BodyExt as _, Empty, Full};
@@ -102,19 +103,46 @@ fn what_is_no_concern_of_a_cache_costs_no_allocation() {
 }
 
 #[tokio::test]
-async fn a_hit_costs_four_allocations_and_its_body_none() {
-    for (setting, expected) in [(CacheStatus::Off, 4), (CacheStatus::On, 5)] {
-        let layer = SharedCacheLayer::new().cache_status(setting);
+async fn a_hit_costs_three_allocations_and_its_body_none() {
+    for (setting, told) in
+        [(CacheStatus::Off, None), (CacheStatus::On, Some("donjon; hit")), (CacheStatus::Detailed, Some("donjon; hit; ttl=60"))]
+    {
+        let clock = ManualClock::at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+        let layer = SharedCacheLayer::new().cache_status(setting).clock(clock.clone());
         let service = layer.layer(service_fn(|_: Asked| std::future::ready(Ok::<_, Infallible>(hello()))));
         let asked = || request("GET", "http://site.example/a?b=c", &[("accept", "*/*"), ("user-agent", "test")]);
-        whole(service.clone().oneshot(asked()).await.unwrap()).await;
-        whole(service.clone().oneshot(asked()).await.unwrap()).await;
-        let (mut service, asked) = (service.clone(), asked());
-        let (count, answer) = allocations(|| now(service.call(asked)));
-        assert_eq!((count, &answer.headers()[header::AGE]), (expected, &"0".parse().unwrap()), "{setting:?}");
+        // What is told with the seconds is remembered once it was told twice.
+        for _ in 0..3 {
+            whole(service.clone().oneshot(asked()).await.unwrap()).await;
+        }
+        let (mut service, question) = (service.clone(), asked());
+        let (count, answer) = allocations(|| now(service.call(question)));
+        assert_eq!((count, &answer.headers()[header::AGE]), (3, &"0".parse().unwrap()), "{setting:?}");
+        assert_eq!(answer.headers().get("cache-status").map(|value| value.to_str().unwrap()), told);
         let (count, body) = allocations(|| now(async { Ok(answer.into_body().frame().await) }));
         assert_eq!((count, body.unwrap().unwrap().into_data().unwrap()), (0, Bytes::from("hello")));
+        // A second later something else is told.
+        clock.advance(Duration::from_secs(1));
+        let answer = service.call(asked()).await.unwrap();
+        let later = told.map(|told| told.replace("60", "59"));
+        assert_eq!(answer.headers()[header::AGE], "1");
+        assert_eq!(answer.headers().get("cache-status").map(|value| value.to_str().unwrap().to_owned()), later);
     }
+}
+
+/// The place that one layer holds in what it stores is not sent by another.
+#[tokio::test]
+async fn layers_of_one_store_may_tell_more_or_less() {
+    let store = MemoryStore::default();
+    let layer = |setting| SharedCacheLayer::with_store(store.clone()).cache_status(setting);
+    let inner = service_fn(|_: Asked| std::future::ready(Ok::<_, Infallible>(hello())));
+    let (telling, silent) = (layer(CacheStatus::On).layer(inner), layer(CacheStatus::Off).layer(inner));
+    let asked = || request("GET", "http://site.example/a", &[]);
+    whole(telling.clone().oneshot(asked()).await.unwrap()).await;
+    let answer = silent.oneshot(asked()).await.unwrap();
+    assert!(answer.headers().contains_key(header::AGE) && !answer.headers().contains_key("cache-status"));
+    let answer = telling.oneshot(asked()).await.unwrap();
+    assert_eq!(answer.headers().get_all("cache-status").iter().collect::<Vec<_>>(), ["donjon; hit"]);
 }
 
 /// The content of a request is no part of a key; were it left on the connection, it would be read as the next request.
