@@ -177,3 +177,80 @@ async fn a_tls_handshake_that_fails_says_how() {
         assert_told(name, &over_tls(error).await, cause, Retryability::Safe, cause.as_str());
     }
 }
+
+/// Over hyper-rustls and real handshakes.
+#[cfg(all(feature = "token-auth-remote", feature = "aws-lc-rs"))]
+mod handshakes {
+    use std::sync::Arc;
+
+    use hyper_rustls::HttpsConnectorBuilder;
+    use rustls::{
+        ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion,
+        crypto::aws_lc_rs::default_provider,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+        version::{TLS12, TLS13},
+    };
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+
+    const CERTIFICATE: &[u8] = include_bytes!("../../keys/test-only-tls-certificate.pem");
+    const KEY: &[u8] = include_bytes!("../../keys/test-only-tls-private.pem");
+    const AUTHORITY: &[u8] = include_bytes!("../../keys/test-only-tls-authority.pem");
+
+    /// An upstream that speaks no TLS but this.
+    async fn tls_upstream(version: &'static SupportedProtocolVersion) -> SocketAddr {
+        let config =
+            ServerConfig::builder_with_provider(Arc::new(default_provider())).with_protocol_versions(&[version]).unwrap();
+        let certificate = CertificateDer::from_pem_slice(CERTIFICATE).unwrap();
+        let config = config
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], PrivateKeyDer::from_pem_slice(KEY).unwrap())
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let _ = acceptor.accept(stream).await;
+            }
+        });
+        address
+    }
+
+    /// What a client says of it that speaks TLS 1.2 and trusts these.
+    async fn ask(address: SocketAddr, trusted: &[u8]) -> Answer {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(CertificateDer::pem_slice_iter(trusted).map(Result::unwrap));
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider())).with_protocol_versions(&[&TLS12]).unwrap();
+        let config = config.with_root_certificates(roots).with_no_client_auth();
+        let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_only().enable_http1().build();
+        let client = Client::builder(TokioExecutor::new()).build::<_, Empty<Bytes>>(connector);
+        let error = client.request(empty(get(&format!("https://localhost:{}/", address.port())))).await.unwrap_err();
+        answer(&gateway(), failing(error), empty(get("/"))).await
+    }
+
+    #[tokio::test]
+    async fn a_certificate_of_a_stranger() {
+        let answer = ask(tls_upstream(&TLS12).await, b"").await;
+        assert_told("stranger", &answer, Cause::TlsCertificate, Retryability::Safe, "tls_certificate_error");
+    }
+
+    #[tokio::test]
+    async fn an_upstream_that_sends_an_alert() {
+        let answer = ask(tls_upstream(&TLS13).await, AUTHORITY).await;
+        assert_told("another version", &answer, Cause::TlsAlert, Retryability::Safe, "tls_alert_received");
+    }
+
+    #[tokio::test]
+    async fn an_upstream_without_tls() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await;
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
+        });
+        assert_told("plain", &ask(address, AUTHORITY).await, Cause::TlsFailed, Retryability::Safe, "tls_protocol_error");
+    }
+}
