@@ -7,178 +7,79 @@
 //! | a binary message | the socket closes with 1003 |
 //! | a larger message | the socket closes with 1009 |
 //! | nothing, and reads nothing either | the socket closes with 1013 when it is too far behind |
+//!
+//! Whenever somebody comes or goes, all receive `{"here": 3}`: in a binary message, since no client can make others receive one.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 use axum::{Router, extract::State, routing::get};
 use donjon::{
     Problem,
-    ws_upgrade::{CloseCode, CloseFrame, Limits, Message, Utf8Bytes, WsAccept, WsError, WsHandshake, WsSocket, WsUpgradeLayer},
+    ws_upgrade::{
+        Admission, CloseCode, CloseFrame, ConfigError, Drain, Limits, Membership, Message, Rooms, Timeouts, WsAccept,
+        WsHandshake, WsSocket, WsUpgradeLayer,
+    },
 };
 use http::StatusCode;
 use serde::de::IgnoredAny;
-use tokio::{
-    sync::{
-        OwnedSemaphorePermit, Semaphore,
-        broadcast::{self, error::RecvError},
-        watch,
-    },
-    time::timeout,
-};
 
+/// There is one.
+const ROOM: &str = "chat";
 const MAX_MESSAGE: usize = 16 * 1024;
 const MAX_MEMBERS: usize = 256;
-/// How many messages a member may be behind the others: 2 MiB at most are kept.
+/// How many messages a member may be behind the others.
 const BACKLOG: usize = 128;
 /// How long a message may wait for a member that does not read.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The routes of `room`.
+/// The routes of the room, which `drain` closes.
 ///
 /// # Errors
 /// If the layer's settings are wrong; they are not.
-pub(crate) fn routes(room: Room) -> Result<Router, donjon::ws_upgrade::ConfigError> {
+pub(crate) fn routes(drain: &Drain) -> Result<Router, ConfigError> {
     let layer = WsUpgradeLayer::builder()
         // A browser that offers subprotocols wants one of them chosen; `bearer` is what remains of one that offered only its token.
         .subprotocols(["chat", "bearer"])
-        .limits(Limits::default().max_message_size(MAX_MESSAGE))
+        .limits(Limits::default().max_message_size(MAX_MESSAGE).queue_messages(BACKLOG).queue_bytes(BACKLOG * MAX_MESSAGE))
+        .timeouts(Timeouts::default().write(SEND_TIMEOUT))
+        .admission(Admission::unlimited().max_sockets(MAX_MEMBERS))
+        .drain(drain)
         .build()?;
-    Ok(Router::new().route("/ws/chat", get(join)).layer(layer).with_state(room))
+    Ok(Router::new().route("/ws/chat", get(join)).layer(layer).with_state(Rooms::new()))
 }
 
-async fn join(State(room): State<Room>, handshake: WsHandshake) -> Result<WsAccept, Problem> {
-    // The member listens before the handshake is answered, so that it misses nothing that is said after.
-    let member = room.enter().ok_or_else(|| {
-        let full = Problem::new(StatusCode::SERVICE_UNAVAILABLE).with_detail("The room is full. Try again later.");
-        full.with_retry_after(Duration::from_secs(30))
-    })?;
-    Ok(handshake.accept(|socket| member.stay(socket)))
-}
-
-/// Where everybody hears everybody else.
-#[derive(Clone)]
-pub(crate) struct Room {
-    said: broadcast::Sender<Said>,
-    places: Arc<Semaphore>,
-    next_member: Arc<AtomicU64>,
-    closing: watch::Sender<bool>,
-}
-
-#[derive(Clone)]
-struct Said {
-    by: u64,
-    text: Utf8Bytes,
-}
-
-impl Room {
-    pub(crate) fn new() -> Self {
-        Self {
-            said: broadcast::Sender::new(BACKLOG),
-            places: Arc::new(Semaphore::new(MAX_MEMBERS)),
-            next_member: Arc::default(),
-            closing: watch::Sender::new(false),
+async fn join(State(rooms): State<Rooms>, handshake: WsHandshake) -> WsAccept {
+    handshake.accept(|mut socket| async move {
+        let member = rooms.join(ROOM, &socket.handle());
+        tell_who_is_here(&rooms).await;
+        let goodbye = converse(&rooms, &member, &mut socket).await;
+        member.leave();
+        tell_who_is_here(&rooms).await;
+        if let Some(goodbye) = goodbye {
+            socket.close(goodbye).await;
         }
-    }
-
-    /// Sends everybody home, and waits until they are gone.
-    pub(crate) async fn close(&self) {
-        self.closing.send_replace(true);
-        self.closing.closed().await;
-    }
-
-    fn enter(&self) -> Option<Member> {
-        Some(Member {
-            id: self.next_member.fetch_add(1, Ordering::Relaxed),
-            _place: Arc::clone(&self.places).try_acquire_owned().ok()?,
-            heard: self.said.subscribe(),
-            said: self.said.clone(),
-            closing: self.closing.subscribe(),
-        })
-    }
+    })
 }
 
-struct Member {
-    id: u64,
-    _place: OwnedSemaphorePermit,
-    heard: broadcast::Receiver<Said>,
-    said: broadcast::Sender<Said>,
-    closing: watch::Receiver<bool>,
-}
-
-/// What happens to a member.
-enum Event {
-    Received(Option<Result<Message, WsError>>),
-    Heard(Result<Said, RecvError>),
-    Closing,
-}
-
-/// What a member does then.
-enum Next {
-    Wait,
-    Send(Utf8Bytes),
-    Leave(CloseFrame),
-    Gone,
-}
-
-impl Member {
-    async fn stay(mut self, mut socket: WsSocket) {
-        loop {
-            let event = tokio::select! {
-                received = socket.recv() => Event::Received(received),
-                heard = self.heard.recv() => Event::Heard(heard),
-                _ = self.closing.wait_for(|closing| *closing) => Event::Closing,
-            };
-            let next = match event {
-                Event::Received(Some(Ok(message))) => self.received(message),
-                Event::Received(Some(Err(_)) | None) => Next::Gone,
-                Event::Heard(heard) => self.heard(heard),
-                Event::Closing => Next::Leave(CloseFrame::new(CloseCode::GOING_AWAY, "the server is stopping")),
-            };
-            match next {
-                Next::Wait => {}
-                Next::Send(text) => match timeout(SEND_TIMEOUT, socket.send(text)).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(_)) => return,
-                    Err(_) => return socket.close(too_slow()).await,
-                },
-                Next::Leave(frame) => return socket.close(frame).await,
-                Next::Gone => return,
-            }
-        }
-    }
-
-    fn received(&self, message: Message) -> Next {
+/// Until the socket has ended, or has to be closed with what is returned.
+async fn converse(rooms: &Rooms, member: &Membership, socket: &mut WsSocket) -> Option<CloseFrame> {
+    while let Some(Ok(message)) = socket.recv().await {
         match message {
             Message::Text(text) if serde_json::from_str::<IgnoredAny>(&text).is_ok() => {
-                // Fails when nobody listens, and this member does.
-                let _ = self.said.send(Said { by: self.id, text });
-                Next::Wait
+                rooms.broadcast_others(member, text).await;
             }
             Message::Text(_) => {
                 let problem = Problem::new(StatusCode::BAD_REQUEST).with_detail("This was not JSON, and went to nobody.");
-                Next::Send(problem.to_json().into())
+                socket.send(problem.to_json()).await.ok()?;
             }
-            Message::Binary(_) => Next::Leave(CloseFrame::new(CloseCode::UNSUPPORTED, "only text is spoken here")),
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => Next::Wait,
+            Message::Binary(_) => return Some(CloseFrame::new(CloseCode::UNSUPPORTED, "only text is spoken here")),
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => {}
         }
     }
-
-    fn heard(&self, heard: Result<Said, RecvError>) -> Next {
-        match heard {
-            Ok(said) if said.by == self.id => Next::Wait,
-            Ok(said) => Next::Send(said.text),
-            Err(RecvError::Lagged(_)) => Next::Leave(too_slow()),
-            Err(RecvError::Closed) => Next::Gone,
-        }
-    }
+    None
 }
 
-fn too_slow() -> CloseFrame {
-    CloseFrame::new(CloseCode::TRY_AGAIN_LATER, "too far behind the others")
+async fn tell_who_is_here(rooms: &Rooms) {
+    let count = format!(r#"{{"here":{}}}"#, rooms.members(ROOM));
+    rooms.broadcast(ROOM, Message::Binary(count.into())).await;
 }

@@ -37,13 +37,14 @@ use donjon::{
     error_mapping::ErrorMappingLayer,
     lazy_images::LazyImagesLayer,
     token_auth::{TokenAuthLayer, TokenSource},
+    ws_upgrade::{CloseCode, CloseFrame, Drain},
 };
-use futures_util::{FutureExt as _, future};
+use futures_util::future;
 use http::{HeaderValue, StatusCode, header};
 use tokio::{net::TcpListener, sync::watch};
 use tower::{ServiceBuilder, timeout::TimeoutLayer};
 
-use crate::{chat::Room, login::Login, options::Options};
+use crate::{login::Login, options::Options};
 
 /// How long one request may take, its body included. A WebSocket is answered at once and may stay as long as its token is good.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -67,8 +68,8 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
-    let room = Room::new();
-    let app = app(room.clone()).await?;
+    let drain = Drain::new();
+    let app = app(&drain).await?;
     let listener =
         TcpListener::bind(&options.listen).await.map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
     // Nobody has to read it.
@@ -82,22 +83,26 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     let until_stopped = |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stopped| *stopped).await) };
 
     let serving = server::serve(listener, app, until_stopped(stopped.clone()));
-    // The server knows no more of a connection that became a WebSocket, so the room says goodbye itself.
-    let closing_room = until_stopped(stopped).then(|()| room.close());
+    // The server knows no more of a connection that became a WebSocket.
+    let closing_sockets = async {
+        until_stopped(stopped).await;
+        drain.start(CloseFrame::new(CloseCode::GOING_AWAY, "the server is stopping"), Duration::ZERO);
+        drain.finished().await;
+    };
     let deadline = async {
         told_to_stop().await;
         stopping.send_replace(true);
         tokio::time::sleep(FAREWELL).await;
     };
     tokio::select! {
-        _finished = future::join(serving, closing_room) => {}
+        _finished = future::join(serving, closing_sockets) => {}
         () = deadline => {}
     }
     Ok(())
 }
 
 /// The stack, outermost first: ErrorMapping → TokenAuth → ConditionalCache → LazyImages → app and WsUpgrade routes.
-async fn app(room: Room) -> Result<Router, Box<dyn Error>> {
+async fn app(drain: &Drain) -> Result<Router, Box<dyn Error>> {
     let login = Login::new()?;
     let auth = TokenAuthLayer::new(login.verifier()?)
         // The browser sends the cookie also where the page has sent a token.
@@ -118,7 +123,7 @@ async fn app(room: Room) -> Result<Router, Box<dyn Error>> {
         .layer(cache.clone())
         .layer(auth.clone().allow_anonymous());
     // For who is logged in.
-    let closed = Router::new().merge(me::routes()).merge(chat::routes(room)?).layer(cache).layer(auth);
+    let closed = Router::new().merge(me::routes()).merge(chat::routes(drain)?).layer(cache).layer(auth);
 
     Ok(Router::new()
         .merge(public)

@@ -2,10 +2,10 @@
 
 use http::{HeaderMap, Method, Request};
 
-use super::{config::Config, correlation::Ids, exposure, grpc::Rpc, negotiate::Form};
+use super::{config::Config, exposure, grpc::Rpc, negotiate::Form, terms::Terms};
 
-/// Read at once, since the request is gone when it fails: a few bytes without an allocation, unless names were asked for.
-#[derive(Debug, Default)]
+/// Read at once, since the request is gone when it fails: a few bytes without an allocation.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Asked {
     pub(super) form: Form,
     /// To a HEAD request the content is measured and not sent.
@@ -13,27 +13,28 @@ pub(super) struct Asked {
     pub(super) rpc: Option<Rpc>,
     /// Whether the client may read what the log is told.
     pub(super) exposed: bool,
-    pub(super) ids: Option<Box<Ids>>,
 }
 
 impl Asked {
+    /// What is asked of a layer of which nothing was set.
     #[inline]
-    pub(super) fn of<B>(request: &mut Request<B>, config: &Config) -> Self {
-        let (exposed, ids) = if config.is_default() { (false, None) } else { configured(request, config) };
+    pub(super) fn of<B>(request: &Request<B>) -> Self {
         Self {
             form: Form::negotiate(request.headers()),
             head: matches!(*request.method(), Method::HEAD),
             rpc: rpc(request.method(), request.headers()),
-            exposed,
-            ids,
+            exposed: false,
         }
     }
-}
 
-fn configured<B>(request: &mut Request<B>, config: &Config) -> (bool, Option<Box<Ids>>) {
-    let exposed =
-        config.exposed_to.as_ref().is_some_and(|peer| exposure::is_local(&**peer, request.headers(), request.extensions()));
-    (exposed, config.correlation.as_ref().and_then(|correlation| correlation.begin(request.headers_mut())))
+    /// What is asked of any other, and what the answer is made by.
+    #[inline(never)]
+    pub(super) fn configured<B>(request: &mut Request<B>, config: &Config) -> (Self, Terms) {
+        let peer = config.exposed_to.as_ref();
+        let exposed = peer.is_some_and(|peer| exposure::is_local(&**peer, request.headers(), request.extensions()));
+        let ids = config.correlation.as_ref().and_then(|correlation| correlation.begin(request.headers_mut()));
+        (Self { exposed, ..Self::of(request) }, Terms::new(config.clone(), ids))
+    }
 }
 
 /// Every call of gRPC is a POST, so that no other request has to look.
@@ -48,19 +49,17 @@ mod tests {
 
     #[test]
     fn a_request_in_few_bytes() {
-        let mut request = Request::head("/").header("accept", "text/html").body(()).unwrap();
-        let asked = Asked::of(&mut request, &Config::default());
+        let request = Request::head("/").header("accept", "text/html").body(()).unwrap();
+        let asked = Asked::of(&request);
         assert_eq!((asked.form, asked.head, asked.rpc, asked.exposed), (Form::Html, true, None, false));
-        assert_eq!(asked.ids, None);
-        assert!(size_of::<Asked>() <= 16);
+        assert!(size_of::<Asked>() <= 4 && size_of::<Terms>() <= 16);
     }
 
     #[test]
     fn only_a_post_is_a_call() {
         for (method, expected) in [(Method::POST, Some(Rpc::Grpc)), (Method::GET, None), (Method::PUT, None)] {
-            let mut request =
-                Request::builder().method(method.clone()).header("content-type", "application/grpc").body(()).unwrap();
-            assert_eq!(Asked::of(&mut request, &Config::default()).rpc, expected, "{method}");
+            let request = Request::builder().method(method.clone()).header("content-type", "application/grpc").body(()).unwrap();
+            assert_eq!(Asked::of(&request).rpc, expected, "{method}");
         }
     }
 }

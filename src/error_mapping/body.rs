@@ -1,6 +1,6 @@
 use std::{
     error::Error,
-    fmt,
+    fmt, mem,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -11,15 +11,15 @@ use pin_project_lite::pin_project;
 
 use super::{
     cause::{Cause, Role},
-    chain::Chain,
-    config::Config,
+    chain::{Chain, chain},
     correlation::Ids,
     guard::{Panicked, catch, guard},
     report::{ErrorReport, ErrorStage, report},
+    terms::Terms,
     upstream::BoxError,
     walk::{Place, cause_of},
 };
-use crate::{LayerBody, core::trace::event};
+use crate::core::trace::event;
 
 pin_project! {
     /// The response body of [`ErrorMapping`](super::ErrorMapping): the inner body, observed, or a rendered problem.
@@ -28,30 +28,44 @@ pin_project! {
     /// the server cuts the message instead of losing the connection's task or ending it as if it were whole.
     pub struct ResponseBody<B> {
         #[pin]
-        body: LayerBody<B>,
-        config: Config,
-        ids: Option<Box<Ids>>,
+        content: Content<B>,
     }
 
     impl<B> PinnedDrop for ResponseBody<B> {
         // A client that leaves drops it in the task of its connection.
         fn drop(this: Pin<&mut Self>) {
-            if std::mem::needs_drop::<B>() {
-                let _ = guard(|| this.project().body.set(LayerBody::empty()));
+            if mem::needs_drop::<B>() && matches!(this.content, Content::Inner { .. }) {
+                leave(this.project().content);
             }
         }
     }
 }
 
+pin_project! {
+    // Not a `LayerBody`, beside which the terms would have a place of its own.
+    #[project = ContentProj]
+    enum Content<B> {
+        Inner { #[pin] body: B, terms: Terms },
+        // In a box, so that the many responses without such bytes are not made larger by them; none when nothing is (left) to be sent.
+        Own { bytes: Option<Box<Bytes>> },
+    }
+}
+
 impl<B> ResponseBody<B> {
     #[inline]
-    pub(super) fn inner(body: B, config: Config, ids: Option<Box<Ids>>) -> Self {
-        Self { body: LayerBody::inner(body), config, ids }
+    pub(super) fn inner(body: B, terms: Terms) -> Self {
+        Self { content: Content::Inner { body, terms } }
     }
 
-    pub(super) fn full(bytes: impl Into<Bytes>) -> Self {
-        Self { body: LayerBody::full(bytes), config: Config::default(), ids: None }
+    pub(super) fn full(bytes: Bytes) -> Self {
+        Self { content: Content::Own { bytes: (!bytes.is_empty()).then(|| Box::new(bytes)) } }
     }
+}
+
+/// What is not polled again may panic when it is dropped.
+#[cold]
+fn leave<B>(mut content: Pin<&mut Content<B>>) {
+    let _ = guard(|| content.set(Content::Own { bytes: None }));
 }
 
 impl<B> Body for ResponseBody<B>
@@ -62,32 +76,44 @@ where
     type Error = BodyError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, BodyError>>> {
-        let this = self.project();
-        let mut body = this.body;
-        match catch(|| body.as_mut().poll_frame(cx)) {
-            Ok(polled) => Poll::Ready(
-                ready!(polled).map(|frame| frame.map_err(|error| BodyError::failed(error, this.config, this.ids.as_deref()))),
-            ),
-            Err(panicked) => {
-                // What has panicked is not polled again; dropping it may panic once more.
-                let _ = guard(|| body.set(LayerBody::empty()));
-                Poll::Ready(Some(Err(BodyError::panicked(&panicked, this.config, this.ids.as_deref()))))
-            }
-        }
+        let mut content = self.project().content;
+        let (panicked, terms) = match content.as_mut().project() {
+            ContentProj::Inner { body, terms } => match catch(|| body.poll_frame(cx)) {
+                Ok(polled) => {
+                    return Poll::Ready(ready!(polled).map(|frame| frame.map_err(|error| BodyError::failed(error, terms))));
+                }
+                Err(panicked) => (panicked, mem::take(terms)),
+            },
+            ContentProj::Own { bytes } => match catch(|| bytes.take().map(|bytes| Frame::data((*bytes).into()))) {
+                Ok(frame) => return Poll::Ready(frame.map(Ok)),
+                Err(panicked) => (panicked, Terms::default()),
+            },
+        };
+        leave(content);
+        Poll::Ready(Some(Err(BodyError::panicked(&panicked, &terms))))
     }
 
     fn is_end_stream(&self) -> bool {
-        guard(|| self.body.is_end_stream()).unwrap_or(false)
+        match &self.content {
+            Content::Inner { body, .. } => guard(|| body.is_end_stream()).unwrap_or(false),
+            Content::Own { bytes } => bytes.is_none(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        guard(|| self.body.size_hint()).unwrap_or_default()
+        match &self.content {
+            Content::Inner { body, .. } => guard(|| body.size_hint()).unwrap_or_default(),
+            Content::Own { bytes } => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+        }
     }
 }
 
 impl<B> fmt::Debug for ResponseBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ResponseBody").field(&self.body).finish()
+        f.write_str(match &self.content {
+            Content::Inner { .. } => "ResponseBody::Inner",
+            Content::Own { .. } => "ResponseBody::Own",
+        })
     }
 }
 
@@ -116,7 +142,8 @@ enum Kind {
 
 impl BodyError {
     #[cold]
-    fn panicked(panicked: &Panicked, config: &Config, ids: Option<&Ids>) -> Self {
+    fn panicked(panicked: &Panicked, terms: &Terms) -> Self {
+        let (config, ids) = (terms.config(), terms.ids());
         let _ = guard(|| panicked.tell(ids));
         let report_of = ErrorReport { stage: ErrorStage::Body, problem: None, cause: Some(Cause::Panic), error: None, ids };
         report(&config.hooks, &report_of);
@@ -124,24 +151,26 @@ impl BodyError {
     }
 
     #[cold]
-    fn failed(error: impl Into<BoxError>, config: &Config, ids: Option<&Ids>) -> Self {
+    fn failed(error: impl Into<BoxError>, terms: &Terms) -> Self {
+        let (config, ids) = (terms.config(), terms.ids());
         let error = match catch(|| error.into()) {
             Ok(error) => error,
-            Err(panicked) => return Self::panicked(&panicked, config, ids),
+            Err(panicked) => return Self::panicked(&panicked, terms),
         };
-        match error.downcast::<Self>() {
-            // Of a stack of these layers the innermost has told it.
-            Ok(told) => *told,
-            Err(error) => {
-                let place = if config.role == Role::Gateway { Place::Relayed } else { Place::Here };
-                let cause = guard(|| cause_of(&*error, place)).unwrap_or(Cause::Panic);
-                let _ = guard(|| tell(cause, &*error, ids));
-                let report_of =
-                    ErrorReport { stage: ErrorStage::Body, problem: None, cause: Some(cause), error: Some(&*error), ids };
-                report(&config.hooks, &report_of);
-                Self(Kind::Failed(error, cause))
-            }
+        // Of a stack of these layers the innermost has told it, in whatever it was wrapped since.
+        let error = match error.downcast::<Self>() {
+            Ok(told) => return *told,
+            Err(error) => error,
+        };
+        if let Ok(Some(cause)) = guard(|| chain(&*error).find_map(<dyn Error>::downcast_ref).map(Self::cause)) {
+            return Self(Kind::Failed(error, cause));
         }
+        let place = if config.role == Role::Gateway { Place::Relayed } else { Place::Here };
+        let cause = guard(|| cause_of(&*error, place)).unwrap_or(Cause::Panic);
+        let _ = guard(|| tell(cause, &*error, ids));
+        let report_of = ErrorReport { stage: ErrorStage::Body, problem: None, cause: Some(cause), error: Some(&*error), ids };
+        report(&config.hooks, &report_of);
+        Self(Kind::Failed(error, cause))
     }
 
     /// What cut the message. The status was sent before it was known.
@@ -153,7 +182,7 @@ impl BodyError {
         }
     }
 
-    /// Whether the body panicked; there is no source then.
+    /// Whether the body panicked right beneath the layer; there is no source then.
     #[must_use]
     pub fn is_panic(&self) -> bool {
         matches!(self.0, Kind::Panicked)

@@ -69,7 +69,7 @@ impl Correlation {
     }
 
     /// What the request brings; a valid id in its field when each has one.
-    pub(super) fn begin(&self, headers: &mut HeaderMap) -> Option<Box<Ids>> {
+    pub(super) fn begin(&self, headers: &mut HeaderMap) -> Option<Ids> {
         let trace = only(headers, &TRACEPARENT).and_then(|value| TraceId::of_traceparent(value.as_bytes()));
         let mut request = only(headers, &self.field).filter(|value| is_request_id(value.as_bytes())).cloned();
         if request.is_none() && self.correlated == Correlated::Every {
@@ -77,12 +77,12 @@ impl Correlation {
             headers.insert(self.field.clone(), id.clone());
             request = Some(id);
         }
-        (request.is_some() || trace.is_some()).then(|| Box::new(Ids { request, trace }))
+        (request.is_some() || trace.is_some()).then_some(Ids { request, trace })
     }
 
     /// What a failure is named by: one id at least, the one that a layer within has given it if there is one.
     #[cold]
-    pub(super) fn of_failure(&self, known: Option<Box<Ids>>, problem: &Problem) -> Box<Ids> {
+    pub(super) fn of_failure(&self, known: Option<Ids>, problem: &Problem) -> Ids {
         let mut ids = known.unwrap_or_default();
         ids.request.get_or_insert_with(|| given(problem).unwrap_or_else(generate));
         ids
@@ -173,8 +173,8 @@ mod tests {
             }
             let before = all.clone();
             let ids = Correlation::new().begin(&mut all);
-            assert_eq!(ids.as_deref().and_then(Ids::request), request, "{name}");
-            assert_eq!(ids.as_deref().and_then(Ids::trace).is_some(), trace, "{name}");
+            assert_eq!(ids.as_ref().and_then(Ids::request), request, "{name}");
+            assert_eq!(ids.as_ref().and_then(Ids::trace).is_some(), trace, "{name}");
             assert_eq!(all, before, "{name}: the request is as it was");
             let ids = Correlation::new().correlated(Correlated::Every).begin(&mut all).unwrap();
             assert_eq!(only(&all, &X_REQUEST_ID), ids.request.as_ref(), "{name}: within it has an id, and one only");

@@ -2,6 +2,7 @@ use std::{
     convert::Infallible,
     fmt,
     future::Future,
+    mem,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -14,9 +15,9 @@ use super::{
     asked::Asked,
     body::ResponseBody,
     classify::Failure,
-    config::Config,
-    guard::{catch, guard},
+    guard::{catch, guard, told},
     respond,
+    terms::Terms,
     upstream::InnerError,
 };
 
@@ -24,39 +25,36 @@ pin_project! {
     /// The future of [`ErrorMapping`](super::ErrorMapping).
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F> {
+        // None once it has ended, or if it never began.
         #[pin]
-        state: State<F>,
-        asked: Option<Asked>,
-        config: Config,
+        future: Option<F>,
+        asked: Asked,
+        terms: Terms,
+        // Why it never began. In a box, since few fail.
+        failure: Option<Box<Failure>>,
     }
 
     impl<F> PinnedDrop for ResponseFuture<F> {
         // A client that leaves drops the work wherever it stands, in the task of its connection.
         fn drop(this: Pin<&mut Self>) {
-            if std::mem::needs_drop::<F>() {
-                let _ = guard(|| this.project().state.set(State::Failed { failure: None }));
+            if mem::needs_drop::<F>() && this.future.is_some() || this.failure.is_some() {
+                let this = this.project();
+                leave(this.future);
+                let _ = guard(|| drop(this.failure.take()));
             }
         }
     }
 }
 
-pin_project! {
-    #[project = StateProj]
-    enum State<F> {
-        Running { #[pin] future: F },
-        Failed { failure: Option<Failure> },
-    }
-}
-
 impl<F> ResponseFuture<F> {
     #[inline]
-    pub(super) fn running(future: F, asked: Asked, config: Config) -> Self {
-        Self { state: State::Running { future }, asked: Some(asked), config }
+    pub(super) fn running(future: F, asked: Asked, terms: Terms) -> Self {
+        Self { future: Some(future), asked, terms, failure: None }
     }
 
     #[cold]
-    pub(super) fn failed(failure: Failure, asked: Asked, config: Config) -> Self {
-        Self { state: State::Failed { failure: Some(failure) }, asked: Some(asked), config }
+    pub(super) fn failed(failure: Option<Failure>, asked: Asked, terms: Terms) -> Self {
+        Self { future: None, asked, terms, failure: failure.map(Box::new) }
     }
 }
 
@@ -71,41 +69,47 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let failure = match this.state.as_mut().project() {
-            StateProj::Running { future } => {
-                // Written from within, not returned: a response is large, and each hand that passes it on copies it.
-                let mut polled = Poll::Pending;
-                match catch(|| polled = future.poll(cx)) {
-                    Err(panicked) => Failure::Panic(panicked),
-                    Ok(()) => match polled {
-                        Poll::Pending => return Poll::Pending,
-                        Poll::Ready(Ok(response)) => {
-                            return Poll::Ready(Ok(respond::pass_or_render(
-                                response,
-                                this.asked.take().unwrap_or_default(),
-                                this.config,
-                            )));
-                        }
-                        Poll::Ready(Err(error)) => Failure::of(error),
-                    },
+        // Written from within, not returned: a response is large, and each hand that passes it on copies it.
+        let mut polled = Poll::Pending;
+        let caught = catch(|| {
+            if let Some(future) = this.future.as_mut().as_pin_mut() {
+                polled = future.poll(cx);
+                if polled.is_ready() {
+                    this.future.set(None);
                 }
             }
-            StateProj::Failed { failure } => match failure.take() {
-                Some(failure) => failure,
-                // Polled again after it was ready: the caller's mistake, and no reason to panic.
-                None => return Poll::Pending,
+        });
+        if let (Poll::Ready(_), Err(panicked)) = (&polled, &caught) {
+            // What is done has panicked when it was dropped, which changes nothing of its answer.
+            told(panicked);
+        }
+        match polled {
+            Poll::Ready(Ok(response)) => {
+                if respond::passes(&response, this.terms) {
+                    return Poll::Ready(Ok(response.map(|body| ResponseBody::inner(body, Terms::default()))));
+                }
+                Poll::Ready(Ok(respond::pass_or_render(response, *this.asked, this.terms)))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Ok(answer(this.future, Failure::of(error), *this.asked, this.terms))),
+            Poll::Pending => match caught.err().map(Failure::Panic).or_else(|| this.failure.take().map(|failure| *failure)) {
+                Some(failure) => Poll::Ready(Ok(answer(this.future, failure, *this.asked, this.terms))),
+                // Polled again after it was ready is the caller's mistake, and no reason to panic.
+                None => Poll::Pending,
             },
-        };
-        Poll::Ready(Ok(answer(this.state, failure, this.asked.take().unwrap_or_default(), this.config)))
+        }
     }
+}
+
+/// What is not polled again may panic when it is dropped.
+fn leave<F>(mut future: Pin<&mut Option<F>>) {
+    let _ = guard(|| future.set(None));
 }
 
 #[cold]
 #[inline(never)]
-fn answer<F, B>(mut state: Pin<&mut State<F>>, failure: Failure, asked: Asked, config: &Config) -> Response<ResponseBody<B>> {
-    let response = respond::answer(&failure, asked, config);
-    // What has failed is not polled again. Dropping it, or its error, may panic once more.
-    let _ = guard(|| state.set(State::Failed { failure: None }));
+fn answer<F, B>(future: Pin<&mut Option<F>>, failure: Failure, asked: Asked, terms: &mut Terms) -> Response<ResponseBody<B>> {
+    let response = respond::answer(&failure, asked, terms);
+    leave(future);
     let _ = guard(|| drop(failure));
     response
 }

@@ -41,7 +41,7 @@ pub(super) fn guard<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
 
 /// A subscriber may panic, too.
 #[cold]
-fn told(panicked: &Panicked) {
+pub(super) fn told(panicked: &Panicked) {
     let _ = catch(|| panicked.tell(None));
 }
 

@@ -125,6 +125,7 @@ mod request_id;
 mod respond;
 mod retry;
 mod service;
+mod terms;
 mod to_problem;
 mod trace_context;
 mod upstream;

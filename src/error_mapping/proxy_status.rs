@@ -63,13 +63,15 @@ impl ProxyStatus {
         self
     }
 
-    /// On a response that came from an upstream.
-    pub(super) fn pass(&self, headers: &mut HeaderMap, status: StatusCode) {
+    /// On a response from within, and the status with which an upstream sent it if one did.
+    pub(super) fn pass(&self, headers: &mut HeaderMap, received: Option<StatusCode>) {
         match self.upstream {
             UpstreamProxyStatus::Keep => {}
             UpstreamProxyStatus::Strip => drop(headers.remove(PROXY_STATUS)),
             UpstreamProxyStatus::Extend => {
-                if status.is_server_error() || headers.contains_key(PROXY_STATUS) {
+                if let Some(status) = received
+                    && (status.is_server_error() || headers.contains_key(PROXY_STATUS))
+                {
                     self.append(headers, "received-status", status.as_str());
                 }
             }
@@ -166,7 +168,7 @@ mod tests {
                 headers.append(PROXY_STATUS, HeaderValue::from_static(line));
             }
             let status = StatusCode::from_u16(status).unwrap();
-            ProxyStatus::new("gw").unwrap().upstream(policy).pass(&mut headers, status);
+            ProxyStatus::new("gw").unwrap().upstream(policy).pass(&mut headers, Some(status));
             assert_eq!(lines(&headers), after, "{name}");
         }
     }
@@ -189,7 +191,7 @@ mod tests {
             let mut headers = HeaderMap::new();
             let proxy = ProxyStatus::new(&name).unwrap().upstream(UpstreamProxyStatus::Extend);
             proxy.tell(&mut headers, Cause::ConnectionRefused);
-            proxy.pass(&mut headers, StatusCode::from_u16(status).unwrap());
+            proxy.pass(&mut headers, Some(StatusCode::from_u16(status).unwrap()));
             let list: List = Parser::new(&lines(&headers).join(", ")).parse().unwrap();
             prop_assert_eq!(list.len(), 2);
             for entry in &list {

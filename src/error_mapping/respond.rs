@@ -1,7 +1,8 @@
 //! Making the response, and making one anew.
 
-use std::error::Error;
+use std::{error::Error, mem};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response::Parts};
 use http_body::Body;
 
@@ -16,9 +17,11 @@ use super::{
     empty::{EmptyErrors, is_empty},
     exposure::{self, CAUSES},
     guard::guard,
+    negotiate::Form,
     proxy_status::ProxyStatus,
     render,
     report::{ErrorReport, ErrorStage, Reported, report},
+    terms::Terms,
 };
 use crate::{
     Problem, Retryability, Value,
@@ -28,26 +31,34 @@ use crate::{
     },
 };
 
-/// A response without a problem passes as it is; one with a problem gets the form that the client reads.
+/// Whether nothing is to be done with a response: so with nearly every one, which is why it is asked first.
 #[inline]
-pub(super) fn pass_or_render<B: Body>(mut response: Response<B>, asked: Asked, config: &Config) -> Response<ResponseBody<B>> {
-    if !config.is_default() {
-        pass_configured(&mut response, &asked, config);
-    }
-    if is_error(response.status()) && (response.extensions().get::<Problem>().is_some() || is_filled(&response, config)) {
-        return render_anew(response, asked, config);
-    }
-    response.map(|body| ResponseBody::inner(body, config.clone(), asked.ids))
+pub(super) fn passes<B>(response: &Response<B>, terms: &Terms) -> bool {
+    terms.is_default() && !is_error(response.status())
 }
 
-fn pass_configured<B>(response: &mut Response<B>, asked: &Asked, config: &Config) {
-    // With a cause it was made in this process for want of a response (RFC 9209 §2.1.3): nothing was received.
+/// A response without a problem passes as it is; one with a problem gets the form that the client reads.
+#[inline(never)]
+pub(super) fn pass_or_render<B: Body>(mut response: Response<B>, asked: Asked, terms: &mut Terms) -> Response<ResponseBody<B>> {
+    if !terms.is_default() {
+        pass_configured(&mut response, terms);
+    }
+    if is_error(response.status()) && (response.extensions().get::<Problem>().is_some() || is_filled(&response, terms)) {
+        return render_anew(response, asked, terms);
+    }
+    response.map(|body| ResponseBody::inner(body, mem::take(terms)))
+}
+
+fn pass_configured<B>(response: &mut Response<B>, terms: &Terms) {
+    let config = terms.config();
+    // With a cause it was made in this process for want of a response (RFC 9209 §2.1.3), and has no word of an upstream's.
     if let (Some(proxy_status), None) = (proxy_status(config), response.extensions().get::<Cause>()) {
-        let status = response.status();
-        proxy_status.pass(response.headers_mut(), status);
+        // Nor was a problem received, which is made in this process too, though maybe of a response that was.
+        let received = Some(response.status()).filter(|_| response.extensions().get::<Problem>().is_none());
+        proxy_status.pass(response.headers_mut(), received);
     }
     if let Some(correlation) = &config.correlation {
-        correlation.pass(response.headers_mut(), asked.ids.as_deref());
+        correlation.pass(response.headers_mut(), terms.ids());
     }
 }
 
@@ -58,12 +69,13 @@ fn proxy_status(config: &Config) -> Option<&ProxyStatus> {
 }
 
 #[inline]
-fn is_filled<B: Body>(response: &Response<B>, config: &Config) -> bool {
-    !config.is_default() && config.empty_errors == EmptyErrors::Fill && is_empty(response)
+fn is_filled<B: Body>(response: &Response<B>, terms: &Terms) -> bool {
+    !terms.is_default() && terms.config().empty_errors == EmptyErrors::Fill && is_empty(response)
 }
 
 #[cold]
-fn render_anew<B>(response: Response<B>, mut asked: Asked, config: &Config) -> Response<ResponseBody<B>> {
+#[inline(never)]
+fn render_anew<B>(response: Response<B>, asked: Asked, terms: &mut Terms) -> Response<ResponseBody<B>> {
     let (mut parts, body) = response.into_parts();
     let _ = guard(|| drop(body));
     // When an outer hand has changed the status, the problem's texts no longer tell of this response, and may tell what that hand hides;
@@ -71,19 +83,29 @@ fn render_anew<B>(response: Response<B>, mut asked: Asked, config: &Config) -> R
     let problem = match parts.extensions.remove::<Problem>() {
         Some(problem) if problem.status() == parts.status => problem,
         Some(_) => Problem::new(parts.status),
-        None => match parts.extensions.get() {
-            Some(advice) => Problem::new(parts.status).with_retryability(*advice),
-            None => Problem::new(parts.status),
-        },
+        None => empty_error(&parts, terms.config().role),
     };
     remove_representation(&mut parts.headers);
-    let problem = name(problem, &mut asked, config);
-    finish(parts, problem, None, &asked, config)
+    let problem = name(problem, terms);
+    let cause = parts.extensions.get().copied();
+    finish(parts, problem, Source { cause, error: None }, asked, terms).map(ResponseBody::full)
+}
+
+/// The problem of an error that came without content.
+fn empty_error(parts: &Parts, role: Role) -> Problem {
+    let problem = Problem::new(parts.status);
+    match (parts.extensions.get(), parts.status, role) {
+        (Some(advice), ..) => problem.with_retryability(*advice),
+        // An upstream's own, which some servers answer with after they have sent the request on.
+        (None, StatusCode::SERVICE_UNAVAILABLE, Role::Gateway) => problem.with_retryability(Retryability::IdempotentOnly),
+        _ => problem,
+    }
 }
 
 /// The response to a failure. What panics on the way to it (a mapping, a `source`, a `Display` that is logged) leaves a fixed 500.
 #[cold]
-pub(super) fn answer<B>(failure: &Failure, mut asked: Asked, config: &Config) -> Response<ResponseBody<B>> {
+pub(super) fn answer<B>(failure: &Failure, asked: Asked, terms: &mut Terms) -> Response<ResponseBody<B>> {
+    let config = terms.config();
     let verdict = guard(|| classify(failure, config)).unwrap_or(Verdict::Known(Cause::Panic));
     let (cause, problem) = match verdict {
         Verdict::Own(problem) if is_error(problem.status()) => (None, problem),
@@ -91,9 +113,11 @@ pub(super) fn answer<B>(failure: &Failure, mut asked: Asked, config: &Config) ->
         Verdict::Own(_) => known(Cause::Internal, config),
         Verdict::Known(cause) => known(cause, config),
     };
-    let mut problem = name(problem, &mut asked, config);
-    let _ = guard(|| tell(failure, cause, problem.status(), asked.ids.as_deref()));
-    if let (true, Ok(causes)) = (asked.exposed, guard(|| causes(failure))) {
+    let mut problem = name(problem, terms);
+    let _ = guard(|| tell(failure, cause, problem.status(), terms.ids()));
+    if asked.exposed
+        && let Ok(causes) = guard(|| causes(failure))
+    {
         problem = problem.with_member(CAUSES, causes);
     }
     let (mut parts, ()) = Response::new(()).into_parts();
@@ -102,22 +126,33 @@ pub(super) fn answer<B>(failure: &Failure, mut asked: Asked, config: &Config) ->
         parts.extensions.insert(cause);
     }
     let error = if let Failure::Error(error) = failure { Some(&**error as _) } else { None };
-    finish(parts, problem, error, &asked, config)
+    finish(parts, problem, Source { cause, error }, asked, terms).map(ResponseBody::full)
 }
 
 fn known(cause: Cause, config: &Config) -> (Option<Cause>, Problem) {
     (Some(cause), cause.problem(config.role, config.retry_after))
 }
 
+#[inline]
 fn is_error(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
 /// Gives a problem the names by which it is found again.
-fn name(problem: Problem, asked: &mut Asked, config: &Config) -> Problem {
-    let Some(correlation) = &config.correlation else { return problem };
-    let ids = correlation.of_failure(asked.ids.take(), &problem);
-    asked.ids.insert(ids).to_members(problem)
+fn name(mut problem: Problem, terms: &mut Terms) -> Problem {
+    if let Some(correlation) = &terms.config().correlation {
+        let ids = correlation.of_failure(terms.ids().cloned(), &problem);
+        problem = ids.to_members(problem);
+        *terms = Terms::new(terms.config().clone(), Some(ids));
+    }
+    problem
+}
+
+/// What a problem was made of.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    cause: Option<Cause>,
+    error: Option<&'a (dyn Error + 'static)>,
 }
 
 fn causes(failure: &Failure) -> Value {
@@ -127,43 +162,44 @@ fn causes(failure: &Failure) -> Value {
     }
 }
 
-fn finish<B>(
+fn finish(
     mut parts: Parts,
     problem: Problem,
-    error: Option<&(dyn Error + 'static)>,
-    asked: &Asked,
-    config: &Config,
-) -> Response<ResponseBody<B>> {
+    Source { cause, error }: Source<'_>,
+    asked: Asked,
+    terms: &Terms,
+) -> Response<Bytes> {
+    let (config, ids) = (terms.config(), terms.ids());
     let headers = &mut parts.headers;
-    // In one step, instead of growing with every field.
-    headers.reserve(8);
+    // In one step, instead of growing with every field, and no more than come: a map of six takes half the room of one of seven.
+    headers.reserve(5 + usize::from(asked.form == Form::Html) + usize::from(problem.retry_after().is_some()));
     let mut content = String::new();
     if let Some(rpc) = asked.rpc {
         rpc.answer(headers, &problem);
         parts.status = StatusCode::OK;
     } else {
         content = render::content(&problem, asked.form, config.template.as_ref(), headers);
-        add_vary(headers, &[header::ACCEPT]);
+        match headers.contains_key(header::VARY) {
+            true => add_vary(headers, &[header::ACCEPT]),
+            false => drop(headers.insert(header::VARY, HeaderValue::from_static("accept"))),
+        }
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     add_retry_after(headers, &problem);
-    let cause = parts.extensions.get().copied();
     if let (Some(proxy_status), Some(cause)) = (proxy_status(config), cause) {
         proxy_status.tell(headers, cause);
     }
-    if let (Some(correlation), Some(ids)) = (&config.correlation, &asked.ids) {
+    if let (Some(correlation), Some(ids)) = (&config.correlation, ids) {
         correlation.mark(headers, ids);
     }
     if !config.hooks.is_empty() && parts.extensions.get::<Reported>().is_none() {
         parts.extensions.insert(Reported);
-        let ids = asked.ids.as_deref();
         report(&config.hooks, &ErrorReport { stage: ErrorStage::Head, problem: Some(&problem), cause, error, ids });
     }
     parts.extensions.insert::<Retryability>(problem.retryability());
     parts.extensions.insert(problem);
-    let body = if asked.head { ResponseBody::full("") } else { ResponseBody::full(content) };
-    Response::from_parts(parts, body)
+    Response::from_parts(parts, if asked.head { Bytes::new() } else { Bytes::from(content) })
 }
 
 fn add_retry_after(headers: &mut HeaderMap, problem: &Problem) {

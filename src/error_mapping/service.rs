@@ -9,7 +9,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{
-    asked::Asked, body::ResponseBody, classify::Failure, config::Config, future::ResponseFuture, guard::catch,
+    asked::Asked, body::ResponseBody, classify::Failure, config::Config, future::ResponseFuture, guard::catch, terms::Terms,
     upstream::InnerError,
 };
 
@@ -57,13 +57,19 @@ where
 
     #[inline]
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let asked = Asked::of(&mut request, &self.config);
-        if let Some(failure) = self.unready.take() {
-            return ResponseFuture::failed(failure, asked, self.config.clone());
+        let (asked, terms) = match self.config.is_default() {
+            true => (Asked::of(&request), Terms::default()),
+            false => Asked::configured(&mut request, &self.config),
+        };
+        if self.unready.is_some() {
+            return ResponseFuture::failed(self.unready.take(), asked, terms);
         }
-        match catch(|| self.inner.call(request)) {
-            Ok(future) => ResponseFuture::running(future, asked, self.config.clone()),
-            Err(panicked) => ResponseFuture::failed(Failure::Panic(panicked), asked, self.config.clone()),
+        // Written from within, not returned: a future is large, and each hand that passes it on copies it.
+        let mut future = None;
+        let caught = catch(|| future = Some(self.inner.call(request)));
+        match future {
+            Some(future) => ResponseFuture::running(future, asked, terms),
+            None => ResponseFuture::failed(caught.err().map(Failure::Panic), asked, terms),
         }
     }
 }

@@ -1,8 +1,7 @@
 //! The state of a connection between its upgrade and its end.
 
-use std::{pin::Pin, task::Waker};
+use std::task::Waker;
 
-use futures_sink::Sink as _;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{Error as CodecError, Message as CodecMessage};
 
@@ -10,10 +9,10 @@ use super::{
     config::Config,
     ending::Ending,
     error::{WsError, WsErrorKind},
-    message::{Message, Parcel},
+    message::Message,
     schedule::Vitals,
     transport::Stream,
-    wakers::Wakers,
+    wakers::{Waiting, Wakers},
 };
 
 pub(super) struct State {
@@ -24,7 +23,7 @@ pub(super) struct State {
     /// A message that the session found while it looked for a sign of life.
     pub(super) ahead: Option<Message>,
     pub(super) receiver: Option<Waker>,
-    pub(super) writers: [Option<Waker>; 2],
+    pub(super) waiting: Waiting,
     pub(super) session: Option<Waker>,
 }
 
@@ -44,18 +43,6 @@ pub(super) enum Told {
     NotYet,
 }
 
-/// Queues a message: the one place where it becomes the codec's.
-pub(super) fn put(stream: &mut Stream, parcel: Parcel) -> Result<(), WsError> {
-    let message = parcel.into_codec(stream.get_mut().deflater());
-    Pin::new(&mut *stream).start_send(message).map_err(|error| {
-        // The client will not see what the next message would refer to.
-        if let Some(deflater) = stream.get_mut().deflater() {
-            deflater.forget();
-        }
-        error.into()
-    })
-}
-
 impl State {
     pub(super) fn new(stream: Stream) -> Self {
         Self {
@@ -64,7 +51,7 @@ impl State {
             heard: false,
             ahead: None,
             receiver: None,
-            writers: [None, None],
+            waiting: Waiting::default(),
             session: None,
         }
     }
@@ -100,6 +87,11 @@ impl State {
         Ok(message)
     }
 
+    /// Whether anything came since it was last asked to listen.
+    pub(super) fn has_heard(&self) -> bool {
+        self.heard || matches!(&self.phase, Phase::Open(stream) if stream.get_ref().has_heard())
+    }
+
     pub(super) fn end(&mut self, ending: Ending, told: Told) -> Wakers {
         let cause = ending.cause;
         // Whether the rest leaves in time is the close timeout's to say.
@@ -112,8 +104,34 @@ impl State {
     }
 
     pub(super) fn wakers(&mut self) -> Wakers {
-        let [handler, session] = std::mem::take(&mut self.writers);
-        Wakers([self.receiver.take(), handler, session, self.session.take()])
+        let [handler, session, reader] = self.waiting.take();
+        Wakers([self.receiver.take(), handler, session, reader, self.session.take()])
+    }
+
+    /// Whether nothing waits to be sent, nor did when the stream was last polled.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.vitals.stuck.is_none() && matches!(&self.phase, Phase::Open(stream) if !stream.get_ref().is_blocked())
+    }
+
+    /// After the stream was polled: since when something waits to be sent, and who is to be woken.
+    pub(super) fn settle(&mut self) -> Wakers {
+        let Phase::Open(stream) = &mut self.phase else { return Wakers::default() };
+        let traffic = stream.get_mut().traffic();
+        if !traffic.blocked {
+            if self.vitals.stuck.take().is_none() {
+                return Wakers::default();
+            }
+            // Everything has left, so there is room for all.
+            let [handler, session, reader] = self.waiting.take();
+            return Wakers([handler, session, reader, None, None]);
+        }
+        let first = self.vitals.stuck.is_none();
+        if std::mem::take(&mut traffic.moved) || first {
+            self.vitals.stuck = Some(Instant::now());
+        }
+        // The session has to watch over it from now on.
+        let watcher = if first { self.session.take() } else { None };
+        Wakers([watcher, None, None, None, None])
     }
 
     pub(super) fn cause(&self) -> WsErrorKind {

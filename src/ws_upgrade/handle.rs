@@ -46,7 +46,7 @@ impl WsHandle {
     pub(super) async fn deliver(&self, parcel: &Parcel) -> Result<(), WsError> {
         loop {
             match self.try_deliver(parcel.clone()) {
-                Err(error) if error.kind() == WsErrorKind::Full => self.0.link().room().await,
+                Err(error) if error.kind() == WsErrorKind::Full => self.0.link().room(parcel.message.as_bytes().len()).await,
                 sent => return sent,
             }
         }

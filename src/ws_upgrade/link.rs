@@ -7,9 +7,14 @@ use std::{
     task::{Context, Waker},
 };
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::{error::WsErrorKind, limits::Limits, message::Parcel};
+use super::{
+    error::WsErrorKind,
+    limits::Limits,
+    message::{Message, Parcel},
+};
 use crate::core::Principal;
 
 /// What happens when a socket is sent more, by a [`WsHandle`](super::WsHandle) or a room, than its peer takes.
@@ -34,6 +39,30 @@ pub(super) enum Offered {
     Full,
     /// The socket has ended.
     Ended,
+}
+
+/// What has come since the session looked last.
+#[derive(Debug)]
+pub(super) struct Attended {
+    /// Whether messages wait to be sent.
+    pub(super) waiting: bool,
+    /// The principal, if it was changed.
+    pub(super) renewed: Option<Option<Principal>>,
+}
+
+/// The next to be sent.
+#[derive(Debug)]
+pub(super) struct Popped {
+    pub(super) parcel: Option<Parcel>,
+    /// Whether others wait behind it.
+    pub(super) more: bool,
+}
+
+impl Popped {
+    /// A ping, which goes before the others.
+    pub(super) fn ping() -> Self {
+        Self { parcel: Some(Message::Ping(Bytes::new()).into()), more: true }
+    }
 }
 
 #[derive(Debug)]
@@ -82,10 +111,7 @@ impl Link {
         }
         let bytes = parcel.message.as_bytes().len();
         let before = state.queue.len();
-        // Whatever its size, one message finds room when there is no other.
-        while !state.queue.is_empty()
-            && (state.queue.len() >= self.max_messages || state.bytes.saturating_add(bytes) > self.max_bytes)
-        {
+        while !self.has_room(&state, bytes) {
             if self.policy != SlowConsumer::DropOldest {
                 return Offered::Full;
             }
@@ -113,40 +139,46 @@ impl Link {
         }
     }
 
-    fn is_full(&self, state: &State) -> bool {
-        state.queue.len() >= self.max_messages || state.bytes >= self.max_bytes
+    /// Whatever its size, one message finds room when there is no other.
+    fn has_room(&self, state: &State, bytes: usize) -> bool {
+        state.queue.is_empty() || (state.queue.len() < self.max_messages && state.bytes.saturating_add(bytes) <= self.max_bytes)
     }
 
-    /// Waits for a change of what made an offer fail.
-    pub(super) async fn room(&self) {
-        self.until(|state| state.ended || !self.is_full(state)).await;
+    /// Waits until an offer of so many bytes need not fail for want of room.
+    pub(super) async fn room(&self, bytes: usize) {
+        self.until(|state| state.ended || self.has_room(state, bytes)).await;
     }
 
-    /// For the session: the next message.
+    /// For the session: the next message, of which those who wait for room are told.
     pub(super) fn pop(&self) -> Option<Parcel> {
+        let next = self.take();
+        self.announce_room();
+        next.parcel
+    }
+
+    /// For the session: the next message; whoever takes it holds a lock, and announces the room later.
+    pub(super) fn take(&self) -> Popped {
         let mut state = self.state();
-        let was_full = self.is_full(&state);
         let parcel = state.pop();
-        drop(state);
-        if was_full {
+        Popped { parcel, more: !state.queue.is_empty() }
+    }
+
+    pub(super) fn announce_room(&self) {
+        // How much room is enough, only the one who waits knows.
+        if self.policy == SlowConsumer::Wait {
             self.changed.notify_waiters();
         }
-        parcel
     }
 
-    /// For the session: is woken by everything that comes.
-    pub(super) fn attend(&self, cx: &Context<'_>) {
+    /// For the session: what has come, and to be woken by everything that comes.
+    pub(super) fn attend(&self, cx: &Context<'_>) -> Attended {
         let mut state = self.state();
         match &mut state.session {
             Some(known) => known.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
         }
-    }
-
-    /// For the session: the principal, if it was changed.
-    pub(super) fn renewed(&self) -> Option<Option<Principal>> {
-        let mut state = self.state();
-        std::mem::take(&mut state.renewed).then(|| state.principal.clone())
+        let renewed = std::mem::take(&mut state.renewed).then(|| state.principal.clone());
+        Attended { waiting: !state.queue.is_empty(), renewed }
     }
 
     pub(super) fn principal(&self) -> Option<Principal> {
@@ -229,7 +261,6 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ws_upgrade::Message;
     use futures_util::poll;
     use std::{sync::Arc, task::Wake};
 
@@ -264,12 +295,26 @@ mod tests {
             assert_eq!(offer(&link, "x"), Offered::Queued { dropped: 0 });
         }
         assert_eq!(offer(&link, "x"), Offered::Full);
-        let mut room = pin!(link.room());
+        let mut room = pin!(link.room(1));
         assert!(poll!(&mut room).is_pending());
         assert!(link.pop().is_some());
         assert!(poll!(&mut room).is_ready());
         link.end();
         assert_eq!((offer(&link, "x"), texts(&link).len()), (Offered::Ended, 2));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_much_room_is_told_when_there_is_as_much() {
+        let link = link(SlowConsumer::Wait);
+        for text in ["123456", "12"] {
+            assert_eq!(offer(&link, text), Offered::Queued { dropped: 0 });
+        }
+        let mut room = pin!(link.room(5));
+        assert_eq!(offer(&link, "12345"), Offered::Full);
+        assert!(poll!(&mut room).is_pending(), "or who waits would ask again for ever, and let nobody else run");
+        assert!(link.pop().is_some());
+        assert!(poll!(&mut room).is_ready());
+        assert_eq!(offer(&link, "12345"), Offered::Queued { dropped: 0 });
     }
 
     #[test]
@@ -302,11 +347,12 @@ mod tests {
         let link = Link::new(SlowConsumer::Wait, &Limits::default(), Some(alice("https://a.example")));
         assert_eq!(link.renew(alice("https://b.example")), Err(WsErrorKind::OtherPrincipal));
         assert_eq!(link.renew(Principal::builder().build()), Err(WsErrorKind::OtherPrincipal));
-        assert!(link.renewed().is_none());
+        let renewed = || link.attend(&Context::from_waker(Waker::noop())).renewed;
+        assert!(renewed().is_none());
         let nameless = Link::new(SlowConsumer::Wait, &Limits::default(), Some(Principal::builder().build()));
         assert_eq!(nameless.renew(Principal::builder().build()), Err(WsErrorKind::OtherPrincipal), "nobody known is the same");
         assert_eq!(link.renew(alice("https://a.example")), Ok(()));
-        assert!(link.renewed().is_some_and(|principal| principal.is_some()));
-        assert!(link.renewed().is_none(), "told once");
+        assert!(renewed().is_some_and(|principal| principal.is_some()));
+        assert!(renewed().is_none(), "told once");
     }
 }

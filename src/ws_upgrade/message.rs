@@ -76,6 +76,11 @@ impl Message {
         }
     }
 
+    /// Whether it is for the other side's handler, and no control frame.
+    pub(super) fn is_data(&self) -> bool {
+        matches!(self, Self::Text(_) | Self::Binary(_))
+    }
+
     /// `None` for a bare frame, which the codec never reads as a message.
     pub(super) fn received(message: codec::Message) -> Option<Self> {
         Some(match message {

@@ -30,7 +30,7 @@ pub(super) enum Due {
 pub(super) struct Vitals {
     /// The last message, in either direction; kept only where idling is limited.
     pub(super) active: Instant,
-    /// Since when something waits to be sent.
+    /// Since when something waits to be sent, and nothing of it has left.
     pub(super) stuck: Option<Instant>,
 }
 

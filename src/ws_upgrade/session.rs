@@ -8,7 +8,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
 use futures_core::Stream as _;
 use futures_sink::Sink as _;
 use http::HeaderValue;
@@ -28,18 +27,17 @@ use super::{
     admission::Permit,
     close::CloseFrame,
     config::Config,
-    connection::put,
     deflate::Negotiated,
     drain::Draining,
     ending::{Ending, WaitFor},
     error::WsErrorKind,
-    link::Link,
-    message::Message,
+    link::{Attended, Link},
     rejection::WsRejectionKind,
-    schedule::{Due, Schedule},
+    schedule::{Due, Schedule, Vitals},
     socket::WsSocket,
-    transport::{Stream, Transport},
-    wire::{Sign, Wire, Writer},
+    transport::{Stream, Transport, poll_room, put},
+    wakers::Writer,
+    wire::{Sign, Wire},
 };
 use crate::core::{Principal, Revoked, trace::event};
 
@@ -110,6 +108,8 @@ struct Watch<'a> {
     schedule: Schedule,
     revoked: Option<Revoked>,
     farewell: Option<CloseFrame>,
+    /// With what the timer was set, unless the schedule has changed since.
+    seen: Option<Vitals>,
     ping: bool,
     unflushed: bool,
 }
@@ -117,7 +117,7 @@ struct Watch<'a> {
 impl<'a> Watch<'a> {
     fn new(wire: &'a Wire, principal: Option<Principal>) -> Self {
         let schedule = Schedule::new(wire.config().timeouts, Instant::now());
-        let mut watch = Self { wire, schedule, revoked: None, farewell: None, ping: false, unflushed: false };
+        let mut watch = Self { wire, schedule, revoked: None, farewell: None, seen: None, ping: false, unflushed: false };
         watch.follow(principal);
         watch
     }
@@ -126,6 +126,7 @@ impl<'a> Watch<'a> {
         let end = principal.as_ref().and_then(Principal::expires_at);
         self.schedule.expires(end, self.wire.config().clock.now(), Instant::now());
         self.revoked = principal.map(|principal| principal.revoked());
+        self.seen = None;
     }
 
     /// Waits until somebody or something ends the connection.
@@ -138,8 +139,8 @@ impl<'a> Watch<'a> {
             }
         });
         poll_fn(|cx| {
-            self.wire.link().attend(cx);
-            if let Some(principal) = self.wire.link().renewed() {
+            let Attended { waiting, renewed } = self.wire.link().attend(cx);
+            if let Some(principal) = renewed {
                 self.follow(principal);
             }
             if self.revoked.as_mut().is_some_and(|revoked| Pin::new(revoked).poll(cx).is_ready()) {
@@ -150,10 +151,13 @@ impl<'a> Watch<'a> {
                 && let Poll::Ready(farewell) = drained.as_mut().poll(cx)
             {
                 self.schedule.leaves(farewell.delay(), Instant::now());
+                self.seen = None;
                 self.farewell = Some(farewell.frame);
             }
             self.poll_due(sleep.as_mut(), cx);
-            self.poll_pump(cx);
+            if waiting || self.ping || self.unflushed {
+                self.unflushed = self.wire.poll_pump(&mut self.ping, cx).is_pending();
+            }
             self.wire.poll_ending(cx)
         })
         .await
@@ -161,11 +165,22 @@ impl<'a> Watch<'a> {
 
     /// Does everything that is due, and sets the timer to what is next.
     fn poll_due(&mut self, mut sleep: Pin<&mut Sleep>, cx: &mut Context<'_>) {
-        while let Some((at, due)) = self.schedule.next(self.wire.watch(cx)) {
+        loop {
+            let vitals = self.wire.watch(cx);
+            // The timer wakes the session by itself; most of what wakes it changes nothing of what is due.
+            if self.seen == Some(vitals) && !sleep.is_elapsed() {
+                return;
+            }
+            self.seen = Some(vitals);
+            let Some((at, due)) = self.schedule.next(vitals) else { return };
             if sleep.deadline() != at {
                 sleep.as_mut().reset(at);
             }
-            if sleep.as_mut().poll(cx).is_pending() || self.act(due, cx).is_break() {
+            if sleep.as_mut().poll(cx).is_pending() {
+                return;
+            }
+            self.seen = None;
+            if self.act(due, cx).is_break() {
                 return;
             }
         }
@@ -189,22 +204,33 @@ impl<'a> Watch<'a> {
             },
             Due::Idle => {
                 let known = self.wire.vitals();
-                self.wire.listen();
-                match self.wire.sign_of_life(cx) {
-                    Sign::Hidden => {
-                        self.wire.touch();
-                        return ControlFlow::Continue(());
+                loop {
+                    self.wire.listen();
+                    match self.wire.sign_of_life(cx) {
+                        Sign::Hidden => {
+                            self.wire.touch();
+                            return ControlFlow::Continue(());
+                        }
+                        Sign::Heard if self.wire.vitals().active != known.active => return ControlFlow::Continue(()),
+                        // A pong is no message, but may stand before one.
+                        Sign::Heard => {}
+                        Sign::None => break Ending::timed_out(WsErrorKind::Idle),
                     }
-                    // A message was found, where a pong is none.
-                    Sign::Heard if self.wire.vitals().active != known.active => return ControlFlow::Continue(()),
-                    Sign::Heard | Sign::None => Ending::timed_out(WsErrorKind::Idle),
                 }
             }
-            Due::Write => match self.wire.poll_flush(Writer::Session, cx) {
-                Poll::Ready(Ok(())) => return ControlFlow::Continue(()),
-                Poll::Ready(Err(_)) => return ControlFlow::Break(()),
-                Poll::Pending => Ending::timed_out(WsErrorKind::WriteTimeout),
-            },
+            Due::Write => {
+                let known = self.wire.vitals();
+                match self.wire.poll_flush(Writer::Session, cx) {
+                    Poll::Ready(Ok(())) => return ControlFlow::Continue(()),
+                    Poll::Ready(Err(_)) => return ControlFlow::Break(()),
+                    // Who was to write has given up, and the peer does read. From here on the session writes.
+                    Poll::Pending if self.wire.vitals().stuck != known.stuck => {
+                        self.unflushed = true;
+                        return ControlFlow::Continue(());
+                    }
+                    Poll::Pending => Ending::timed_out(WsErrorKind::WriteTimeout),
+                }
+            }
             Due::Lifetime => Ending::timed_out(WsErrorKind::Lifetime),
             Due::Notice => {
                 self.schedule.noticed();
@@ -220,23 +246,6 @@ impl<'a> Watch<'a> {
         self.wire.end(ending);
         ControlFlow::Break(())
     }
-
-    /// Sends the ping that is due and what waits in the queue, as far as the peer takes it.
-    fn poll_pump(&mut self, cx: &mut Context<'_>) {
-        while self.ping || self.wire.link().queued() > 0 {
-            let Poll::Ready(Ok(())) = self.wire.poll_ready(Writer::Session, cx) else { return };
-            let parcel =
-                if std::mem::take(&mut self.ping) { Some(Message::Ping(Bytes::new()).into()) } else { self.wire.link().pop() };
-            let Some(parcel) = parcel else { break };
-            if self.wire.start_send(parcel).is_err_and(|error| error.kind() == WsErrorKind::Full) {
-                self.wire.config().counters.messages_dropped(1);
-            }
-            self.unflushed = true;
-        }
-        if self.unflushed && self.wire.poll_flush(Writer::Session, cx).is_ready() {
-            self.unflushed = false;
-        }
-    }
 }
 
 /// Says goodbye as `ending` wants it. Errors are of no use to anyone here: the connection is dropped in any case.
@@ -244,7 +253,7 @@ async fn part(stream: &mut Stream, ending: Ending, link: &Link) {
     stream.get_mut().close();
     if ending.wait == WaitFor::QueueAndCloseFrame {
         while let Some(parcel) = link.pop() {
-            if poll_fn(|cx| Pin::new(&mut *stream).poll_ready(cx)).await.is_err() || put(stream, parcel).is_err() {
+            if poll_fn(|cx| poll_room(stream, cx)).await.is_err() || put(stream, parcel).is_err() {
                 return;
             }
         }

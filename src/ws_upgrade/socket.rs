@@ -15,7 +15,8 @@ use super::{
     error::WsError,
     handle::WsHandle,
     message::{Message, check_size},
-    wire::{Wire, Writer},
+    wakers::Writer,
+    wire::Wire,
 };
 use crate::core::Principal;
 
@@ -85,12 +86,21 @@ impl WsSocket {
 
     /// Sends a message, waiting while the peer is slow.
     ///
+    /// A future that is dropped has sent the message or has not. What of it was not yet taken then leaves while the handler receives, or
+    /// at the latest when [`Timeouts::write`](super::Timeouts::write) has passed.
+    ///
     /// # Errors
     /// When the socket has ended, with the reason; or when the message is too large, and the socket stays open.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), WsError> {
-        poll_fn(|cx| Pin::new(&mut *self).poll_ready(cx)).await?;
-        Pin::new(&mut *self).start_send(message.into())?;
-        poll_fn(|cx| Pin::new(&mut *self).poll_flush(cx)).await
+        let message = message.into();
+        if let Message::Close(_) = message {
+            poll_fn(|cx| self.wire.poll_ready(cx)).await?;
+            Pin::new(&mut *self).start_send(message)?;
+            return poll_fn(|cx| self.wire.poll_flush(Writer::Handler, cx)).await;
+        }
+        check_size(&message, &self.wire.config().limits)?;
+        let mut parcel = Some(message.into());
+        poll_fn(|cx| self.wire.poll_deliver(&mut parcel, cx)).await
     }
 
     /// Says goodbye and waits until the connection is gone: the peer has answered, or [`Timeouts::close`](super::Timeouts::close) has
@@ -115,7 +125,7 @@ impl Sink<Message> for WsSocket {
     type Error = WsError;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
-        self.wire.poll_ready(Writer::Handler, cx)
+        self.wire.poll_ready(cx)
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), WsError> {

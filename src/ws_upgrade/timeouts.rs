@@ -50,7 +50,7 @@ impl Timeouts {
     /// A ping goes out this often, and a peer of which then nothing is heard for `timeout` is gone
     /// ([RFC 6455 §5.5.2](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2)); 25 and 20 seconds by default.
     ///
-    /// Whatever comes is a sign of life, not the pong alone.
+    /// Whatever comes is a sign of life, not the pong alone, and be it a part of a message: in the middle of a frame no peer can answer.
     pub fn heartbeat(mut self, every: Duration, timeout: Duration) -> Self {
         self.heartbeat = Some(Heartbeat { every, timeout });
         self
@@ -69,7 +69,8 @@ impl Timeouts {
         self
     }
 
-    /// How long what is to be sent may wait for a peer that does not read, until the connection is dropped; 30 seconds by default.
+    /// How long a peer may take nothing of what waits to be sent, until the connection is dropped; 30 seconds by default. Whoever sends
+    /// it, and answers to pings as well. One that reads slowly is waited for.
     pub fn write(mut self, timeout: Duration) -> Self {
         self.write = Some(timeout);
         self

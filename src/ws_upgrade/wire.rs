@@ -2,25 +2,23 @@
 //! open, and the [`session`](super::session), which watches over it and says goodbye when it ends, whoever ended it.
 
 use std::{
-    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
 };
 
-use futures_sink::Sink as _;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Error as CodecError;
 
 use super::{
     config::Config,
-    connection::{Phase, State, Told, put},
+    connection::{Phase, State, Told},
     ending::Ending,
     error::{WsError, WsErrorKind},
-    link::Link,
+    link::{Link, Popped},
     message::{Message, Parcel},
     schedule::Vitals,
-    transport::{Stream, poll_message},
-    wakers::{both, remember},
+    transport::{self, Stream, poll_message},
+    wakers::{Writer, remember},
 };
 use crate::core::Principal;
 
@@ -33,19 +31,6 @@ struct Shared {
     config: Arc<Config>,
     link: Link,
     state: Mutex<State>,
-}
-
-/// Who writes. Both may wait for room at once, and the codec remembers one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Writer {
-    Handler,
-    Session,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sending {
-    MakeRoom,
-    Flush,
 }
 
 /// What looking for a sign of life has found.
@@ -98,19 +83,18 @@ impl Wire {
         if let Some(message) = state.ahead.take() {
             return Poll::Ready(Some(Ok(message)));
         }
-        let State { phase: Phase::Open(stream), writers, .. } = &mut *state else {
+        let State { phase: Phase::Open(stream), waiting, .. } = &mut *state else {
             return Poll::Ready(state.tell().map(|cause| Err(WsError::new(cause))));
         };
-        let received = match poll_message(stream, writers, cx) {
-            Poll::Ready(received) => received,
-            Poll::Pending => {
-                remember(&mut state.receiver, cx.waker());
-                return Poll::Pending;
-            }
+        let Poll::Ready(received) = poll_message(stream, waiting, cx) else {
+            remember(&mut state.receiver, cx.waker());
+            settle(state);
+            return Poll::Pending;
         };
         let (received, ending) = state.take(received, &self.0.config);
-        if let Some(ending) = ending {
-            self.end_locked(state, ending, Told::Yes);
+        match ending {
+            Some(ending) => self.end_locked(state, ending, Told::Yes),
+            None => settle(state),
         }
         Poll::Ready(received)
     }
@@ -122,25 +106,30 @@ impl Wire {
 
     /// For the session: forgets what was heard.
     pub(super) fn listen(&self) {
-        self.state().heard = false;
+        let mut state = self.state();
+        state.heard = false;
+        if let Phase::Open(stream) = &mut state.phase {
+            stream.get_mut().traffic().came = false;
+        }
     }
 
     /// For the session: whether anything was heard, if necessary by reading on where the handler has stopped, to the next message
     /// and no further.
     pub(super) fn sign_of_life(&self, cx: &mut Context<'_>) -> Sign {
         let mut state = self.state();
-        loop {
-            if state.heard {
-                return Sign::Heard;
+        let (sign, receiver) = loop {
+            if state.has_heard() {
+                break (Sign::Heard, None);
             }
             if state.ahead.is_some() {
-                return Sign::Hidden;
+                break (Sign::Hidden, None);
             }
             // Who waits to receive must still be woken by what comes next.
             let waker = state.receiver.as_ref().unwrap_or(cx.waker()).clone();
-            let State { phase: Phase::Open(stream), writers, .. } = &mut *state else { return Sign::None };
-            let Poll::Ready(received) = poll_message(stream, writers, &mut Context::from_waker(&waker)) else {
-                return Sign::None;
+            let State { phase: Phase::Open(stream), waiting, .. } = &mut *state else { return Sign::None };
+            let Poll::Ready(received) = poll_message(stream, waiting, &mut Context::from_waker(&waker)) else {
+                // A part of a message is a sign as well: its sender cannot put a pong into the middle of a frame.
+                break (if state.has_heard() { Sign::Heard } else { Sign::None }, None);
             };
             let (received, ending) = state.take(received, &self.0.config);
             let told = if matches!(received, Some(Err(_))) { Told::NotYet } else { Told::Yes };
@@ -153,12 +142,12 @@ impl Wire {
                 return Sign::None;
             }
             if state.ahead.is_some() {
-                let receiver = state.receiver.take();
-                drop(state);
-                receiver.into_iter().for_each(Waker::wake);
-                return Sign::Heard;
+                break (Sign::Heard, state.receiver.take());
             }
-        }
+        };
+        settle(state);
+        receiver.into_iter().for_each(Waker::wake);
+        sign
     }
 
     pub(super) fn vitals(&self) -> Vitals {
@@ -181,72 +170,111 @@ impl Wire {
     fn poll_send(
         &self,
         writer: Writer,
-        how: Sending,
         cx: &mut Context<'_>,
-        poll: impl FnOnce(Pin<&mut Stream>, &mut Context<'_>) -> Poll<Result<(), CodecError>>,
+        poll: impl FnOnce(&mut Stream, &mut Context<'_>) -> Poll<Result<(), CodecError>>,
     ) -> Poll<Result<(), WsError>> {
         let mut state = self.state();
         let cause = state.cause();
-        let State { phase, writers: [handler, session], vitals, .. } = &mut *state;
+        let State { phase, waiting, .. } = &mut *state;
         let Phase::Open(stream) = phase else { return Poll::Ready(Err(WsError::new(cause))) };
-        let (own, other) = match writer {
-            Writer::Handler => (handler, session),
-            Writer::Session => (session, handler),
-        };
-        let polled = match other {
-            None => poll(Pin::new(stream), cx),
-            Some(other) => poll(Pin::new(stream), &mut Context::from_waker(&both(cx.waker(), other))),
-        };
-        match polled {
+        match waiting.polling(writer, cx, |cx| poll(stream, cx)) {
             Poll::Ready(Ok(())) => {
-                // Who had to wait for room has it because everything was flushed.
-                if own.take().is_some() || how == Sending::Flush {
-                    vitals.stuck = None;
-                }
+                waiting.forget(writer);
+                settle(state);
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => {
                 let error = WsError::from(error);
-                self.end_locked(state, Ending::failed(&error), Told::NotYet);
+                // A full buffer has taken nothing and broken nothing.
+                if error.kind() != WsErrorKind::Full {
+                    self.end_locked(state, Ending::failed(&error), Told::NotYet);
+                }
                 Poll::Ready(Err(error))
             }
             Poll::Pending => {
-                remember(own, cx.waker());
-                if vitals.stuck.is_none() {
-                    vitals.stuck = Some(Instant::now());
-                    // The session has to watch over it from now on.
-                    let watcher = if writer == Writer::Handler { state.session.take() } else { None };
-                    drop(state);
-                    watcher.into_iter().for_each(Waker::wake);
-                }
+                waiting.remember(writer, cx.waker());
+                settle(state);
                 Poll::Pending
             }
         }
     }
 
     /// Ready when a message can be queued.
-    pub(super) fn poll_ready(&self, writer: Writer, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
-        self.poll_send(writer, Sending::MakeRoom, cx, |stream, cx| stream.poll_ready(cx))
+    pub(super) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
+        self.poll_send(Writer::Handler, cx, |stream, cx| transport::poll_room(stream, cx))
     }
 
     /// Flushes what is queued. After a Close frame of ours that is the session's work, and flushed is not yet wrong.
     pub(super) fn poll_flush(&self, writer: Writer, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
-        match self.poll_send(writer, Sending::Flush, cx, |stream, cx| stream.poll_flush(cx)) {
+        match self.poll_send(writer, cx, |stream, cx| transport::poll_flush(stream, cx)) {
             Poll::Ready(Err(error)) if error.kind() == WsErrorKind::Closed => Poll::Ready(Ok(())),
             polled => polled,
         }
     }
 
+    /// Queues and flushes one message of the handler's, which is taken when there is room for it.
+    pub(super) fn poll_deliver(&self, parcel: &mut Option<Parcel>, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
+        let queued = parcel.is_none();
+        self.touch_for(parcel.as_ref().is_some_and(|parcel| parcel.message.is_data()));
+        let polled = self.poll_send(Writer::Handler, cx, |stream, cx| {
+            if parcel.is_some() {
+                ready!(transport::poll_room(stream, cx))?;
+            }
+            if let Some(parcel) = parcel.take() {
+                transport::write(stream, parcel, cx)?;
+            }
+            transport::poll_flush(stream, cx)
+        });
+        match polled {
+            // As of `poll_flush`.
+            Poll::Ready(Err(error)) if queued && error.kind() == WsErrorKind::Closed => Poll::Ready(Ok(())),
+            polled => polled,
+        }
+    }
+
+    /// For the session: sends a ping, if one is due, and what waits in the queue, and flushes it.
+    pub(super) fn poll_pump(&self, ping: &mut bool, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
+        let (mut taken, mut data) = (false, false);
+        let polled = self.poll_send(Writer::Session, cx, |stream, cx| {
+            loop {
+                ready!(transport::poll_room(stream, cx))?;
+                let next = if std::mem::take(ping) { Popped::ping() } else { self.0.link.take() };
+                let Some(parcel) = next.parcel else { break };
+                taken = true;
+                data |= parcel.message.is_data();
+                // What comes alone is written as it is, and more is gathered.
+                let sent = if next.more { transport::put(stream, parcel) } else { transport::write(stream, parcel, cx) };
+                match sent {
+                    Err(CodecError::WriteBufferFull(_)) => self.0.config.counters.messages_dropped(1),
+                    sent => sent?,
+                }
+                if !next.more {
+                    break;
+                }
+            }
+            transport::poll_flush(stream, cx)
+        });
+        if taken {
+            self.0.link.announce_room();
+        }
+        self.touch_for(data);
+        polled
+    }
+
+    /// A message goes out, so the connection is not idle.
+    fn touch_for(&self, data: bool) {
+        if data && self.0.config.timeouts.idle.is_some() {
+            self.touch();
+        }
+    }
+
     /// Queues one message.
     pub(super) fn start_send(&self, parcel: Parcel) -> Result<(), WsError> {
+        self.touch_for(parcel.message.is_data());
         let mut state = self.state();
         let cause = state.cause();
-        let State { phase, vitals, .. } = &mut *state;
-        let Phase::Open(stream) = phase else { return Err(WsError::new(cause)) };
-        if self.0.config.timeouts.idle.is_some() && matches!(parcel.message, Message::Text(_) | Message::Binary(_)) {
-            vitals.active = Instant::now();
-        }
-        let sent = put(stream, parcel);
+        let State { phase: Phase::Open(stream), .. } = &mut *state else { return Err(WsError::new(cause)) };
+        let sent = transport::put(stream, parcel).map_err(WsError::from);
         if let Err(error) = &sent
             // A full buffer has taken nothing and broken nothing.
             && error.kind() != WsErrorKind::Full
@@ -262,8 +290,7 @@ impl Wire {
         if matches!(state.phase, Phase::Gone(..)) {
             return Poll::Ready(());
         }
-        let State { writers: [handler, _], .. } = &mut *state;
-        remember(handler, cx.waker());
+        state.waiting.remember(Writer::Handler, cx.waker());
         Poll::Pending
     }
 
@@ -293,4 +320,14 @@ impl Wire {
         drop(state);
         wakers.wake();
     }
+}
+
+/// Releases the lock after the stream was polled.
+fn settle(mut state: MutexGuard<'_, State>) {
+    if state.is_quiet() {
+        return;
+    }
+    let wakers = state.settle();
+    drop(state);
+    wakers.wake();
 }

@@ -32,17 +32,20 @@ function knock(changes = {}, path = "/ws/chat") {
 /** Connects, and keeps what comes in until it is asked for. */
 async function join(protocols = [], headers = bearer(), options = {}) {
   const socket = new WebSocket(`ws://${server.host}/ws/chat`, protocols, { headers, ...options });
-  const queue = [], waiting = [];
-  socket.on("message", (data, isBinary) => {
-    const message = isBinary ? data : data.toString();
-    waiting.length ? waiting.shift()(message) : queue.push(message);
-  });
+  const queue = [], waiting = [], counts = [];
   const closed = new Promise((resolve) => socket.once("close", (code, reason) => resolve({ code, reason: reason.toString() })));
-  await once(socket, "open");
+  // Who has been told how many are here is one of them, and hears whatever is said from then on.
+  const joined = new Promise((resolve) =>
+    socket.on("message", (data, isBinary) => {
+      if (isBinary) return resolve(counts.push(JSON.parse(data).here));
+      waiting.length ? waiting.shift()(data.toString()) : queue.push(data.toString());
+    }),
+  );
+  await Promise.all([once(socket, "open"), joined]);
   return {
     socket,
     closed,
-    queue,
+    counts,
     next: () => (queue.length ? Promise.resolve(queue.shift()) : new Promise((resolve) => waiting.push(resolve))),
     leave: () => (socket.close(), closed),
   };
@@ -138,6 +141,21 @@ describe("the chat", () => {
     b.socket.send('{"text":"from b"}');
     assert.equal(await a.next(), '{"text":"from b"}');
     await Promise.all([a.leave(), b.leave(), c.leave()]);
+  });
+
+  test("everybody is told how many are here, whenever somebody comes or goes", async () => {
+    // Those of other tests may still be leaving.
+    const told = async (count, ...members) => {
+      for (const { socket, counts } of members) while (counts.at(-1) !== count) await once(socket, "message");
+    };
+    const a = await join();
+    await told(1, a);
+    const [b, c] = [await join(), await join()];
+    await told(3, a, b, c);
+    await c.leave();
+    await told(2, a, b);
+    assert.deepEqual(b.counts, [2, 3, 2]);
+    await Promise.all([a.leave(), b.leave()]);
   });
 
   test("a text that is not JSON is answered to its sender alone", async () => {

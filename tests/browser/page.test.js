@@ -246,6 +246,7 @@ describe("the chat", () => {
     const second = await open(context, server.url);
     await button("Join", second.page).click();
     await connected(second.page);
+    for (const tab of [page, second.page]) await tab.getByText(/^Connected as Tab .*, 2 here$/).waitFor();
 
     const markup = "<img src=x onerror=alert(1)> & hello";
     await write(page, markup);

@@ -20,10 +20,14 @@ mod handle;
 mod peers;
 #[cfg(feature = "ws-upgrade-testing")]
 mod rooms;
+#[cfg(all(unix, feature = "ws-upgrade-testing"))]
+mod stopped;
 #[cfg(feature = "ws-upgrade-testing")]
 mod timeouts;
 #[cfg(all(feature = "ws-upgrade-testing", feature = "ws-upgrade-json"))]
 mod typed;
+#[cfg(feature = "ws-upgrade-testing")]
+mod wakeups;
 
 use std::{convert::Infallible, future::Future};
 
@@ -50,11 +54,19 @@ where
     B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
     let (client, server) = tokio::io::duplex(64 * 1024);
+    serve_over(server, service);
+    client
+}
+
+fn serve_over<S, B>(server: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, service: S)
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
+    B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
     tokio::spawn(async move {
         let service = TowerToHyperService::new(service);
         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(server), service).with_upgrades().await
     });
-    client
 }
 
 /// A service that accepts every handshake with `handler` and leaves the rest to the rejection of a missing one.

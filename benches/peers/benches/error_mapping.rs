@@ -66,6 +66,7 @@ fn success() {
         Contender::new("CatchPanic", request, CatchPanicLayer::new().layer(bare())),
         Contender::new("HandleError", request, handle_error().layer(bare())),
         Contender::new("CatchPanic+HandleError", request, both!().service(bare())),
+        Contender::new("CatchPanic+HandleError+Timeout", request, both!().layer(TimeoutLayer::new(LIMIT)).service(bare())),
     ];
     compare(("error_mapping", "success"), StatusCode::OK, Contender::new("donjon", request, donjon(bare())), peers);
 }
@@ -80,6 +81,7 @@ fn success_with_accept(name: &str, accept: &'static str) {
         Contender::new("bare", request, bare()),
         Contender::new("CatchPanic", request, CatchPanicLayer::new().layer(bare())),
         Contender::new("CatchPanic+HandleError", request, both!().service(bare())),
+        Contender::new("CatchPanic+HandleError+Timeout", request, both!().layer(TimeoutLayer::new(LIMIT)).service(bare())),
     ];
     compare(("error_mapping", name), StatusCode::OK, Contender::new("donjon", request, donjon(bare())), peers);
 }
@@ -112,6 +114,7 @@ fn error() {
     let peers = [
         Contender::new("HandleError", request, handle_error().layer(failing())),
         Contender::new("CatchPanic+HandleError", request, both!().service(failing())),
+        Contender::new("CatchPanic+HandleError+Timeout", request, both!().layer(TimeoutLayer::new(LIMIT)).service(failing())),
     ];
     let ours = Contender::new("donjon", request, donjon(failing()));
     compare(("error_mapping", "error"), StatusCode::INTERNAL_SERVER_ERROR, ours, peers);

@@ -50,7 +50,11 @@ byId("chat-join").addEventListener("click", () => {
     ]);
     input.focus();
   });
-  joining.addEventListener("message", ({ data }) => show(data));
+  joining.addEventListener("message", ({ data }) => {
+    if (typeof data === "string") return show(data);
+    const { here } = JSON.parse(new TextDecoder().decode(data));
+    state(`Connected as ${tab}, ${here} here`, true, true);
+  });
   joining.addEventListener("close", ({ code, reason }) => {
     if (socket !== joining) return;
     socket = null;
@@ -78,7 +82,6 @@ byId("chat-form").addEventListener("submit", (event) => {
 
 /** Another tab's message, or anything else that somebody sends by hand. */
 function show(data) {
-  if (typeof data !== "string") return;
   let message = null;
   try {
     message = JSON.parse(data);

@@ -176,19 +176,24 @@ impl Problem {
     /// The JSON document, one line without a line end.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut out = String::with_capacity(192);
-        out.push('{');
-        json::member(&mut out, "type", self.type_uri());
-        json::member(&mut out, "title", self.title());
-        out.push_str(",\"status\":");
-        out.push_str(self.0.status.as_str());
-        for (name, text) in
-            [("detail", self.detail()), ("instance", self.instance()), ("retry", Some(self.0.retryability.as_str()))]
-        {
-            if let Some(text) = text {
-                json::member(&mut out, name, text);
+        let kind = [(r#"{"type":"#, Some(self.type_uri())), (r#","title":"#, Some(self.title()))];
+        let status = [r#","status":"#, self.0.status.as_str()];
+        let retry = Some(self.0.retryability.as_str());
+        let rest = [(r#","detail":"#, self.detail()), (r#","instance":"#, self.instance()), (r#","retry":"#, retry)];
+        // With two quotes each, and the last brace: all there is, where nothing is escaped and no extension follows.
+        let texts = kind.iter().chain(&rest).map(|(name, text)| text.map_or(0, |text| name.len() + text.len() + 2));
+        let mut out = String::with_capacity(texts.sum::<usize>() + status.map(str::len).iter().sum::<usize>() + 1);
+        let members = |out: &mut String, members: &[(&str, Option<&str>)]| {
+            for (name, text) in members {
+                if let Some(text) = text {
+                    out.push_str(name);
+                    json::string(out, text);
+                }
             }
-        }
+        };
+        members(&mut out, &kind);
+        out.extend(status);
+        members(&mut out, &rest);
         for (name, value) in &self.0.members {
             out.push(',');
             json::string(&mut out, name);
@@ -274,6 +279,15 @@ mod tests {
         assert_eq!(problem.to_json(), r#"{"type":"about:blank","title":"Not Found","status":404,"retry":"never"}"#);
         for (status, title) in [(413, "Content Too Large"), (422, "Unprocessable Content"), (599, "Error")] {
             assert_eq!(Problem::new(StatusCode::from_u16(status).unwrap()).title(), title);
+        }
+    }
+
+    #[test]
+    fn a_plain_document_has_the_length_that_was_reserved() {
+        let bare = Problem::new(StatusCode::NOT_FOUND);
+        let full = bare.clone().with_type("https://a.example/b").with_title("c").with_detail("d").with_instance("/e");
+        for document in [bare.to_json(), full.to_json()] {
+            assert_eq!(document.capacity(), document.len(), "{document}");
         }
     }
 

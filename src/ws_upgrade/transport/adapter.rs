@@ -1,19 +1,15 @@
 use std::{
-    io,
+    io::{self, IoSlice},
+    mem::MaybeUninit,
     pin::{Pin, pin},
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
 };
 
-use bytes::{Buf as _, BytesMut};
-use futures_core::Stream as _;
-use futures_sink::Sink as _;
+use bytes::{Buf as _, Bytes, BytesMut};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{Error as CodecError, Message},
-};
+use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 
 use super::{
     head::Head,
@@ -25,11 +21,12 @@ use crate::ws_upgrade::{
     deflate::{Deflater, Negotiated},
     error::{Fault, WsErrorKind},
     limits::Limits,
-    wakers::both,
 };
 
 /// The most that is read at once.
 const AT_MOST: usize = 64 * 1024;
+/// Up to this size it is read onto the stack, and only what has come is kept.
+const SMALL: usize = 4 * 1024;
 
 /// In a box, since it is handed from one to the other when the connection ends.
 pub(in crate::ws_upgrade) type Stream = Box<WebSocketStream<Transport<TokioIo<Upgraded>>>>;
@@ -47,8 +44,33 @@ pub(in crate::ws_upgrade) struct Transport<T> {
     /// After what was read nothing more can be.
     over: Option<Over>,
     /// Whether the codec may have an answer to send.
-    owes: bool,
+    pub(super) owes: bool,
+    /// Whether it may have anything else that it was given.
+    pub(super) unflushed: bool,
+    /// The end of a frame that was written beside the codec. Goes before all else.
+    pub(super) rest: Bytes,
+    traffic: Traffic,
     deflater: Option<Deflater>,
+}
+
+/// What was seen of the bytes themselves.
+#[derive(Debug, Default)]
+pub(in crate::ws_upgrade) struct Traffic {
+    /// Something waits for the peer to take it.
+    pub(in crate::ws_upgrade) blocked: bool,
+    /// The peer has taken something.
+    pub(in crate::ws_upgrade) moved: bool,
+    /// The peer has sent something.
+    pub(in crate::ws_upgrade) came: bool,
+}
+
+impl Traffic {
+    fn note(&mut self, written: &Poll<io::Result<usize>>) {
+        match written {
+            Poll::Ready(_) => self.moved = true,
+            Poll::Pending => self.blocked = true,
+        }
+    }
 }
 
 enum Way {
@@ -63,7 +85,7 @@ enum Over {
 }
 
 /// What comes next.
-enum Next {
+pub(super) enum Next {
     Message(Message),
     /// Something for the codec.
     Codec,
@@ -84,6 +106,9 @@ impl<T> Transport<T> {
             budget: Budget::new(limits.rates()),
             over: None,
             owes: false,
+            unflushed: false,
+            rest: Bytes::new(),
+            traffic: Traffic::default(),
             deflater: deflate.map(Negotiated::deflater),
         }
     }
@@ -93,11 +118,42 @@ impl<T> Transport<T> {
         self.deflater.as_mut()
     }
 
+    pub(in crate::ws_upgrade) fn has_heard(&self) -> bool {
+        self.traffic.came
+    }
+
+    pub(in crate::ws_upgrade) fn is_blocked(&self) -> bool {
+        self.traffic.blocked
+    }
+
+    pub(in crate::ws_upgrade) fn traffic(&mut self) -> &mut Traffic {
+        &mut self.traffic
+    }
+
     /// From now on the codec alone is asked: there will be no more messages.
     pub(in crate::ws_upgrade) fn close(&mut self) {
         if let Way::Plain(plain) = &mut self.way {
             plain.close();
         }
+    }
+
+    /// Whether nothing waits to be written, here or in the codec.
+    pub(super) fn is_settled(&self) -> bool {
+        !self.owes && !self.unflushed && self.rest.is_empty()
+    }
+
+    /// The codec has flushed, with what it owes.
+    pub(super) fn settled(&mut self) {
+        (self.owes, self.unflushed) = (false, false);
+    }
+
+    /// Whether something waits that the reader has to send on its way.
+    pub(super) fn is_behind(&self) -> bool {
+        self.owes || self.traffic.blocked
+    }
+
+    pub(super) fn is_inflating(&self) -> bool {
+        matches!(self.way, Way::Inflating(_))
     }
 
     /// The connection, for who drains it when its bytes no longer make sense.
@@ -106,42 +162,8 @@ impl<T> Transport<T> {
     }
 }
 
-/// The next message, be it found on the way or by the codec. `writers` are those who wait for the peer to take what was sent.
-pub(in crate::ws_upgrade) fn poll_message<T>(
-    stream: &mut WebSocketStream<Transport<T>>,
-    writers: &[Option<Waker>],
-    cx: &mut Context<'_>,
-) -> Poll<Option<Result<Message, CodecError>>>
-where
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    if stream.get_ref().owes {
-        // The codec remembers one who writes, and would forget them for the reader.
-        let waker = writers.iter().flatten().fold(cx.waker().clone(), |waker, writer| both(&waker, writer));
-        if let Poll::Ready(flushed) = Pin::new(&mut *stream).poll_flush(&mut Context::from_waker(&waker)) {
-            flushed?;
-            stream.get_mut().owes = false;
-        }
-    }
-    loop {
-        match ready!(stream.get_mut().poll_next(cx)) {
-            Next::Message(message) => return Poll::Ready(Some(Ok(message))),
-            Next::Codec => {}
-        }
-        let polled = Pin::new(&mut *stream).poll_next(cx);
-        let transport = stream.get_mut();
-        if polled.is_ready() {
-            transport.owes = true;
-            return polled;
-        }
-        if matches!(transport.way, Way::Inflating(_)) {
-            return Poll::Pending;
-        }
-    }
-}
-
 impl<T: AsyncRead + Unpin> Transport<T> {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         loop {
             let Way::Plain(plain) = &mut self.way else { return Poll::Ready(Next::Codec) };
             if self.over.is_some() {
@@ -154,20 +176,40 @@ impl<T: AsyncRead + Unpin> Transport<T> {
                     return Poll::Ready(Next::Message(message));
                 }
                 Ok(Step::Codec) => return Poll::Ready(Next::Codec),
-                Ok(Step::More) => ready!(self.poll_more(cx)),
+                Ok(Step::More) => {
+                    if let Some(message) = ready!(self.poll_more(cx)) {
+                        return Poll::Ready(Next::Message(message));
+                    }
+                }
                 Err(kind) => self.over = Some(Over::Fault(kind)),
             }
         }
     }
 
-    /// Reads more, or finds that there is no more.
-    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Reads more, or finds that there is no more. A small message that comes as a whole is made at once.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         let room = match &mut self.way {
             Way::Plain(plain) => plain.room(),
             Way::Inflating(_) => None,
         };
+        let mut message = None;
         let polled = match room {
             Some(mut room) => pin!(self.io.read_buf(&mut room)).poll(cx),
+            None if self.ahead.is_empty() && self.at_once <= SMALL => {
+                let mut space = [const { MaybeUninit::uninit() }; SMALL];
+                let mut read = ReadBuf::uninit(space.get_mut(..self.at_once).unwrap_or_default());
+                Pin::new(&mut self.io).poll_read(cx, &mut read).map_ok(|()| {
+                    let mut rest = read.filled();
+                    if let Way::Plain(plain) = &mut self.way {
+                        match plain.take(&mut rest, &mut self.budget) {
+                            Ok(taken) => message = taken,
+                            Err(kind) => self.over = Some(Over::Fault(kind)),
+                        }
+                    }
+                    self.ahead.extend_from_slice(rest);
+                    read.filled().len()
+                })
+            }
             None => {
                 self.ahead.reserve(self.at_once);
                 pin!(self.io.read_buf(&mut self.ahead)).poll(cx)
@@ -175,7 +217,7 @@ impl<T: AsyncRead + Unpin> Transport<T> {
         };
         match polled {
             Poll::Ready(Ok(0)) => self.over = Some(Over::End),
-            Poll::Ready(Ok(_)) => {}
+            Poll::Ready(Ok(_)) => self.traffic.came = true,
             Poll::Ready(Err(error)) => self.over = Some(Over::Failed(error)),
             Poll::Pending => {
                 // Until something comes, the connection costs no buffer.
@@ -185,7 +227,7 @@ impl<T: AsyncRead + Unpin> Transport<T> {
                 return Poll::Pending;
             }
         }
-        Poll::Ready(())
+        Poll::Ready(message)
     }
 
     /// What the codec is told when there is no more.
@@ -219,7 +261,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for Transport<T> {
                 Way::Inflating(inflow) => inflow.advance(&mut this.ahead, &mut this.budget),
             };
             match stepped {
-                Ok(Step::More) => ready!(this.poll_more(cx)),
+                Ok(Step::More) => {
+                    // Where the codec reads, there is no message to be made.
+                    ready!(this.poll_more(cx));
+                }
                 Ok(Step::Message(_) | Step::Codec) => {}
                 Err(kind) => this.over = Some(Over::Fault(kind)),
             }
@@ -254,14 +299,47 @@ impl<T> Transport<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Transport<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
+        ready!(self.poll_rest(cx))?;
+        let polled = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.traffic.note(&polled);
+        polled
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_rest(cx))?;
+        let polled = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.traffic.note(&polled);
+        polled
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        ready!(self.poll_rest(cx))?;
+        let polled = Pin::new(&mut self.io).poll_flush(cx);
+        // The codec flushes when it has written everything.
+        self.traffic.blocked = polled.is_pending();
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> Transport<T> {
+    /// Writes what is left of a frame that was begun.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.rest.is_empty() {
+            let polled = Pin::new(&mut self.io).poll_write(cx, &self.rest);
+            self.traffic.note(&polled);
+            match ready!(polled)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.rest.advance(written),
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }

@@ -13,12 +13,13 @@ use tokio_tungstenite::{
     tungstenite::{Message, protocol::Role},
 };
 
-use super::adapter::{Transport, poll_message};
+use super::{adapter::Transport, stream::poll_message};
 use crate::ws_upgrade::{
     budget::Rate,
     deflate::{Deflate, Extension},
     error::{WsError, WsErrorKind},
     limits::Limits,
+    wakers::Waiting,
 };
 
 /// What was read, and why no more was.
@@ -50,9 +51,9 @@ fn read(intake: Transport<Pieces>) -> Read {
     let Poll::Ready(mut stream) = pin!(WebSocketStream::from_raw_socket(intake, Role::Server, Some(config))).poll(&mut cx) else {
         return (Vec::new(), WsErrorKind::Connection);
     };
-    let mut messages = Vec::new();
+    let (mut messages, mut waiting) = (Vec::new(), Waiting::default());
     loop {
-        match poll_message(&mut stream, &[], &mut cx) {
+        match poll_message(&mut stream, &mut waiting, &mut cx) {
             Poll::Ready(Some(Ok(message))) => messages.push(message),
             Poll::Ready(Some(Err(error))) => return (messages, WsError::from(error).kind()),
             Poll::Ready(None) => return (messages, WsErrorKind::Closed),

@@ -1,3 +1,5 @@
+use bytes::BufMut;
+
 use crate::ws_upgrade::budget::Counted;
 
 /// The head of a frame ([RFC 6455 §5.2](https://www.rfc-editor.org/rfc/rfc6455#section-5.2)).
@@ -10,6 +12,7 @@ pub(super) struct Head {
 }
 
 pub(super) const FIN: u8 = 0x80;
+pub(super) const RSV1: u8 = 0x40;
 pub(super) const CONTINUATION: u8 = 0;
 pub(super) const TEXT: u8 = 1;
 pub(super) const BINARY: u8 = 2;
@@ -32,6 +35,25 @@ impl Head {
             _ => rest.split_first_chunk().map(|(key, rest)| (Some(*key), rest))?,
         };
         Some((Self { first, key, len }, bytes.len() - rest.len()))
+    }
+
+    /// Writes it, in the shortest form.
+    pub(super) fn put(&self, to: &mut impl BufMut) {
+        let masked = if self.key.is_some() { 0x80 } else { 0 };
+        match self.len {
+            0..=125 => to.put_slice(&[self.first, masked | self.len as u8]),
+            126..=0xffff => {
+                let [high, low] = (self.len as u16).to_be_bytes();
+                to.put_slice(&[self.first, masked | 126, high, low]);
+            }
+            _ => {
+                to.put_slice(&[self.first, masked | 127]);
+                to.put_slice(&self.len.to_be_bytes());
+            }
+        }
+        if let Some(key) = &self.key {
+            to.put_slice(key);
+        }
     }
 
     pub(super) fn is_final(&self) -> bool {

@@ -2,7 +2,7 @@ use bytes::{Buf, BytesMut};
 use tokio::{io::ReadBuf, time::Instant};
 
 use super::{
-    head::{BINARY, CONTINUATION, FIN, Frames, Head, TEXT, mask},
+    head::{BINARY, CONTINUATION, FIN, Frames, Head, RSV1, TEXT, mask},
     plain::Step,
 };
 use crate::ws_upgrade::{
@@ -11,7 +11,6 @@ use crate::ws_upgrade::{
     error::WsErrorKind,
 };
 
-const RSV1: u8 = 0x40;
 /// The largest piece of an inflated message: what a bomb may take beside what the codec has counted.
 const CHUNK: usize = 16 * 1024;
 /// Room before a piece for its head: two bytes, two of length, four of key.
@@ -121,7 +120,7 @@ impl Inflow {
                 _ => {}
             }
             self.start(0);
-            write_head(&mut self.out, head);
+            head.put(&mut self.out);
             self.pass(input);
         }
         Ok(())
@@ -210,23 +209,6 @@ impl Inflow {
         self.taken = 0;
         self.out.reserve(room);
     }
-}
-
-fn write_head(out: &mut Vec<u8>, head: &Head) {
-    let masked = if head.key.is_some() { 0x80 } else { 0 };
-    out.push(head.first);
-    match head.len {
-        0..=125 => out.push(masked | head.len as u8),
-        126..=0xffff => {
-            out.push(masked | 126);
-            out.extend((head.len as u16).to_be_bytes());
-        }
-        _ => {
-            out.push(masked | 127);
-            out.extend(head.len.to_be_bytes());
-        }
-    }
-    out.extend(head.key.iter().flatten());
 }
 
 /// As much as there is room for.

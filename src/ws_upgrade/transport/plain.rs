@@ -1,4 +1,4 @@
-use bytes::{Buf as _, BytesMut, buf::Limit};
+use bytes::{Buf as _, Bytes, BytesMut, buf::Limit};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
@@ -97,18 +97,48 @@ impl Plain {
         }
     }
 
+    /// The message that `bytes` start with, if all of it is there and nothing else is under way; then it is taken from them.
+    ///
+    /// What is read in small pieces is copied, so that a small message keeps no more than itself.
+    pub(super) fn take(&mut self, bytes: &mut &[u8], budget: &mut Budget) -> Result<Option<Message>, WsErrorKind> {
+        if self.whole.is_some() || self.pass > 0 {
+            return Ok(None);
+        }
+        let Some((head, size)) = Head::parse(bytes) else { return Ok(None) };
+        let Some(key) = self.key_of_whole(&head) else { return Ok(None) };
+        let Some((payload, rest)) = usize::try_from(head.len).ok().and_then(|len| bytes.get(size..)?.split_at_checked(len))
+        else {
+            return Ok(None);
+        };
+        if head.len > self.max_frame {
+            return Err(WsErrorKind::TooBig);
+        }
+        if let Some(counted) = head.counted() {
+            budget.frame(counted, Instant::now)?;
+        }
+        *bytes = rest;
+        let mut payload = payload.to_vec();
+        mask(&mut payload, key, 0);
+        message(head.opcode() == TEXT, payload.into()).map(Some)
+    }
+
+    /// The key, if the frame is a whole message and may be.
+    fn key_of_whole(&self, head: &Head) -> Option<[u8; 4]> {
+        let whole = head.first == FIN | TEXT || head.first == FIN | BINARY;
+        head.key.filter(|_| whole && !self.fragmented && !self.closing)
+    }
+
     fn begin(&mut self, head: Head, size: usize, ahead: &mut BytesMut) -> Result<(), WsErrorKind> {
-        let text = head.first == FIN | TEXT;
-        match head.key {
-            Some(key) if (text || head.first == FIN | BINARY) && !self.fragmented && !self.closing => {
+        match self.key_of_whole(&head) {
+            Some(key) => {
                 if head.len > self.max_frame {
                     return Err(WsErrorKind::TooBig);
                 }
                 let len = usize::try_from(head.len).map_err(|_| WsErrorKind::TooBig)?;
                 ahead.advance(size);
-                self.whole = Some(Whole::begin(text, key, len, ahead));
+                self.whole = Some(Whole::begin(head.opcode() == TEXT, key, len, ahead));
             }
-            _ => {
+            None => {
                 self.pass = head.len.saturating_add(size as u64);
                 match (head.opcode(), head.is_final()) {
                     (TEXT | BINARY, false) => self.fragmented = true,
@@ -159,10 +189,13 @@ impl Whole {
     }
 
     fn message(self) -> Result<Message, WsErrorKind> {
-        let payload = self.payload.freeze();
-        if !self.text {
-            return Ok(Message::Binary(payload));
-        }
-        Utf8Bytes::try_from(payload).map(Message::Text).map_err(|_| WsErrorKind::InvalidUtf8)
+        message(self.text, self.payload.freeze())
     }
+}
+
+fn message(text: bool, payload: Bytes) -> Result<Message, WsErrorKind> {
+    if !text {
+        return Ok(Message::Binary(payload));
+    }
+    Utf8Bytes::try_from(payload).map(Message::Text).map_err(|_| WsErrorKind::InvalidUtf8)
 }

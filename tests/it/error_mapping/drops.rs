@@ -19,7 +19,7 @@ use donjon::{
 use http::{Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, Full};
-use tower::{Layer as _, Service as _, ServiceExt as _, service_fn};
+use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 
 use super::{Asked, answer, failing};
 use crate::support::{empty, get};
@@ -91,6 +91,26 @@ async fn a_future_that_is_done_and_panics_when_it_is_dropped() {
     assert_eq!((answer.status.as_u16(), dropped.load(Ordering::SeqCst)), (200, 1));
 }
 
+/// What the work held (a permit, a connection) is free when its response is there, and not when somebody drops its future.
+#[tokio::test]
+async fn what_is_done_is_let_go_at_once_and_does_not_begin_again() {
+    let held = Arc::new(());
+    let permit = held.clone();
+    let mut service = ErrorMappingLayer::new().layer(service_fn(move |_: Asked| {
+        let permit = permit.clone();
+        std::future::poll_fn(move |_| {
+            let _held = &permit;
+            Poll::Ready(Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())))
+        })
+    }));
+    let mut future = Box::pin(service.call(empty(get("/"))));
+    drop(service);
+    assert_eq!(Arc::strong_count(&held), 2, "by the future alone");
+    assert!(futures_util::poll!(&mut future).is_ready());
+    assert_eq!(Arc::strong_count(&held), 1);
+    assert!(futures_util::poll!(&mut future).is_pending(), "and no panic");
+}
+
 #[tokio::test]
 async fn a_body_that_panics_when_it_is_dropped_from_outside() {
     let (bomb, dropped) = Bomb::new();
@@ -159,6 +179,32 @@ async fn an_error_that_panics_when_it_is_told_and_when_it_is_dropped() {
         assert!(!answer.body.contains("canary"), "{}", answer.body);
         assert_eq!(dropped.load(Ordering::SeqCst), 1);
     }
+}
+
+/// Is never ready, for a reason that panics when it is dropped.
+struct Unready(Option<Bomb>);
+
+impl Service<Asked> for Unready {
+    type Response = Response<Full<Bytes>>;
+    type Error = Touchy;
+    type Future = std::future::Pending<Result<Self::Response, Touchy>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Touchy>> {
+        Poll::Ready(Err(Touchy(self.0.take().unwrap())))
+    }
+
+    fn call(&mut self, _: Asked) -> Self::Future {
+        unreachable!("it is never ready")
+    }
+}
+
+#[tokio::test]
+async fn a_failure_that_nobody_waits_for() {
+    let (bomb, dropped) = Bomb::new();
+    let mut service = ErrorMappingLayer::new().layer(Unready(Some(bomb)));
+    let future = service.ready().await.unwrap().call(empty(get("/")));
+    drop(future);
+    assert_eq!(dropped.load(Ordering::SeqCst), 1, "dropped, and nothing was thrown");
 }
 
 /// The client leaves in the middle; the server's task ends in peace and the next client is served.

@@ -13,6 +13,7 @@ use donjon::{
     error_mapping::{Cause, ErrorCounts, ErrorMappingLayer, ErrorStage},
 };
 use http::{Response, StatusCode};
+use http_body::Frame;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use tower::{BoxError, Layer as _, ServiceExt as _, service_fn};
 
@@ -180,4 +181,26 @@ async fn a_panic_is_shown_like_an_error() {
     let request = empty(get("/").extension(IpAddr::from([127, 0, 0, 1])));
     let answer = answer(&exposing(), service_fn(panicking), request).await;
     assert!(answer.body.contains(r#""causes":["canary"]"#), "{}", answer.body);
+}
+
+/// axum puts the error of a body into one of its own; whoever told it first has still told it.
+#[tokio::test]
+async fn a_body_that_fails_beneath_a_wrapper_is_reported_once() {
+    for panics in [false, true] {
+        let counts = ErrorCounts::new();
+        let cut = service_fn(move |_: Asked| async move {
+            let frames = [true, false].into_iter().map(move |begins| match begins {
+                true => Ok(Frame::data(Bytes::from_static(b"begun"))),
+                false if panics => panic!("canary"),
+                false => Err(io::Error::other("cut")),
+            });
+            Ok::<_, BoxError>(Response::new(StreamBody::new(futures_util::stream::iter(frames))))
+        });
+        let layer = ErrorMappingLayer::new().count_in(&counts);
+        let within = layer.layer(cut).map_response(|response| response.map(axum::body::Body::new));
+        let response = layer.layer(within).oneshot(empty(get("/"))).await.unwrap();
+        let error = response.into_body().collect().await.unwrap_err();
+        assert_eq!(error.cause(), if panics { Cause::Panic } else { Cause::Internal });
+        assert_eq!(counts.read().iter().map(|kind| kind.count).sum::<u64>(), 1, "{:?}", counts.read());
+    }
 }

@@ -6,9 +6,11 @@ use axum::{Router, body::Body, routing};
 use bytes::Bytes;
 use donjon::{
     LayerBody, Problem, Retryability,
-    error_mapping::{Cause, EmptyErrors, ErrorMappingLayer, ErrorPage, Role, UpstreamError, escape_html},
+    error_mapping::{
+        Cause, EmptyErrors, ErrorMappingLayer, ErrorPage, ProxyStatus, Role, UpstreamError, UpstreamProxyStatus, escape_html,
+    },
 };
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full};
 use tower::{Layer as _, ServiceExt as _, load_shed::error::Overloaded, service_fn};
@@ -222,4 +224,39 @@ async fn a_page_that_panics_is_the_built_in_one() {
     let own = answer(&own_page(), conflict(), accepting("text/html")).await;
     let built_in = answer(&ErrorMappingLayer::new(), conflict(), accepting("text/html")).await;
     assert_eq!((own.status, own.headers, own.body), (built_in.status, built_in.headers, built_in.body));
+}
+
+/// RFC 9209 §2.1.4: `received-status` is what the next hop has answered; a problem of this process was received from nobody.
+#[tokio::test]
+async fn a_problem_of_this_process_is_not_called_received() {
+    for (policy, kept) in [(UpstreamProxyStatus::Extend, Some("up; error=dns_error")), (UpstreamProxyStatus::Strip, None)] {
+        let told = ProxyStatus::new("edge").unwrap().upstream(policy);
+        let gateway = ErrorMappingLayer::new().role(Role::Gateway).proxy_status(told);
+        for upstreams in [None, Some("up; error=dns_error")] {
+            let ours = service_fn(|_: Asked| async move {
+                let mut response = Problem::new(StatusCode::SERVICE_UNAVAILABLE).into_http_response::<Full<Bytes>>();
+                response
+                    .headers_mut()
+                    .extend(upstreams.map(|told| (HeaderName::from_static("proxy-status"), HeaderValue::from_static(told))));
+                Ok::<_, Infallible>(response)
+            });
+            let answer = answer(&gateway, ours, empty(get("/"))).await;
+            assert_eq!(answer.header("proxy-status"), upstreams.and(kept), "{policy:?} {upstreams:?}");
+        }
+    }
+}
+
+/// What a gateway has received proves nothing of what was done: some servers answer 503 after they have sent a request on.
+#[tokio::test]
+async fn an_upstreams_empty_503_is_not_called_safe() {
+    for (role, expected) in [(Role::Gateway, Retryability::IdempotentOnly), (Role::Origin, Retryability::Safe)] {
+        let layer = ErrorMappingLayer::new().role(role).empty_errors(EmptyErrors::Fill);
+        let empty_503 = service_fn(|_: Asked| async {
+            let mut response = Response::new(Full::<Bytes>::default());
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            Ok::<_, Infallible>(response)
+        });
+        let response = layer.layer(empty_503).oneshot(empty(get("/"))).await.unwrap();
+        assert_eq!(response.extensions().get(), Some(&expected), "{role:?}");
+    }
 }

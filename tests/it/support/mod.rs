@@ -1,6 +1,9 @@
 //! What the tests share.
 #![allow(dead_code, reason = "which part is used depends on the enabled features")]
 
+#[cfg(feature = "ws-upgrade")]
+pub(crate) mod pipe;
+
 use std::convert::Infallible;
 
 use bytes::Bytes;

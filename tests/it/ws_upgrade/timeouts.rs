@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use donjon::ws_upgrade::{CloseCode, Message, Timeouts, WsErrorKind, WsSocket, WsUpgradeLayer, testing::TestSocket};
-use tokio::{io::AsyncReadExt as _, sync::mpsc, time::Instant};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    sync::mpsc,
+    time::Instant,
+};
 
-use super::{app, echo, frame, handshake, open_raw, rest, serve};
+use super::{app, echo, frame, handshake, open_raw, rest, serve, serve_over};
+use crate::support::pipe::pipe;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -65,7 +70,7 @@ async fn who_receives_is_woken_after_the_heartbeat_has_looked() {
         assert_eq!(ping, [0x89, 0]);
         // After the last look, a message and no pong.
         tokio::time::sleep(2 * SECOND).await;
-        tokio::io::AsyncWriteExt::write_all(&mut io, &frame(0x81, b"x")).await.unwrap();
+        io.write_all(&frame(0x81, b"x")).await.unwrap();
         let mut echoed = [0; 3];
         io.read_exact(&mut echoed).await.unwrap();
         assert_eq!(&echoed, &[0x81, 1, b'x']);
@@ -143,6 +148,106 @@ async fn a_slow_reader_that_reads_is_not_dropped() {
         tokio::time::sleep(2 * SECOND).await;
         total += io.read(&mut buffer).await.unwrap();
     }
+}
+
+/// One send that takes longer than the timeout, of which something leaves all the time.
+#[tokio::test(start_paused = true)]
+async fn nor_is_one_who_takes_long_over_one_message() {
+    let layer = layer(Timeouts::default().without_heartbeat().write(10 * SECOND));
+    let sends = |mut socket: WsSocket| async move { socket.send("x".repeat(1_000_000)).await.unwrap() };
+    let mut io = open_raw(serve(app(&layer, sends))).await;
+    let (mut total, mut buffer) = (0, vec![0; 30_000]);
+    while total < 1_000_000 {
+        tokio::time::sleep(2 * SECOND).await;
+        let size = io.read(&mut buffer).await.unwrap();
+        assert!(size > 0, "dropped after {total} bytes");
+        total += size;
+    }
+    assert_eq!(layer.counters().ended(WsErrorKind::WriteTimeout), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_send_is_under_the_write_timeout_too() {
+    let layer = layer(Timeouts::default().without_heartbeat().write(10 * SECOND));
+    let (report, mut reports) = mpsc::channel(1);
+    let stays = move |socket: WsSocket| async move {
+        socket.handle().send("x".repeat(200_000)).await.unwrap();
+        report.send(socket.handle().closed().await).await.unwrap();
+    };
+    let start = Instant::now();
+    let _unread = open_raw(serve(app(&layer, stays))).await;
+    let ended = tokio::time::timeout(3600 * SECOND, reports.recv()).await;
+    assert_eq!((ended, start.elapsed().as_secs()), (Ok(Some(WsErrorKind::WriteTimeout)), 10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_are_the_answers_to_pings() {
+    let layer = layer(Timeouts::default().without_heartbeat().write(10 * SECOND));
+    let (near, far) = pipe(false);
+    serve_over(near, app(&layer, echo));
+    far.open("").await;
+    far.limit(1);
+    let start = Instant::now();
+    far.write(frame(0x89, b"there?").into_iter());
+    while layer.counters().ended(WsErrorKind::WriteTimeout) == 0 {
+        tokio::time::sleep(SECOND).await;
+        assert!(start.elapsed() < 15 * SECOND);
+    }
+}
+
+/// Such as a handler that sends under a timeout of its own.
+#[tokio::test(start_paused = true)]
+async fn what_a_handler_no_longer_waits_for_leaves_all_the_same() {
+    let layer = layer(Timeouts::default().without_heartbeat().write(10 * SECOND));
+    for receives in [true, false] {
+        let gives_up = move |mut socket: WsSocket| async move {
+            let sent = tokio::time::timeout(SECOND, socket.send("x".repeat(1_000_000))).await;
+            assert!(sent.is_err(), "the peer does not read yet");
+            if receives {
+                while let Some(Ok(_)) = socket.recv().await {}
+            }
+            socket.handle().closed().await;
+        };
+        let mut io = open_raw(serve(app(&layer, gives_up))).await;
+        tokio::time::sleep(2 * SECOND).await;
+        let mut total = 0;
+        let mut buffer = vec![0; 30_000];
+        while total < 1_000_010 {
+            let size = tokio::time::timeout(11 * SECOND, io.read(&mut buffer)).await.expect("something comes").unwrap();
+            assert!(size > 0, "dropped after {total} bytes, receiving: {receives}");
+            total += size;
+        }
+        assert_eq!(layer.counters().ended(WsErrorKind::WriteTimeout), 0, "receiving: {receives}");
+    }
+}
+
+/// In the middle of a frame there can be no pong.
+#[tokio::test(start_paused = true)]
+async fn who_takes_long_to_send_a_message_lives() {
+    let layer = layer(Timeouts::default().heartbeat(10 * SECOND, 3 * SECOND));
+    let mut io = open_raw(serve(app(&layer, echo))).await;
+    io.write_all(&[0x82, 0xfe, 0x01, 0, 0, 0, 0, 0]).await.unwrap();
+    for _ in 0..256 {
+        tokio::time::sleep(SECOND).await;
+        io.write_all(&[7]).await.unwrap();
+    }
+    let mut echoed = Vec::new();
+    while !echoed.ends_with(&[7; 256]) {
+        echoed.push(io.read_u8().await.unwrap());
+    }
+    assert_eq!(layer.counters().ended(WsErrorKind::Unresponsive), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_behind_a_pong_is_a_message() {
+    let layer = layer(Timeouts::default().without_heartbeat().idle(30 * SECOND));
+    let asleep = |socket: WsSocket| async move {
+        tokio::time::sleep(40 * SECOND).await;
+        drop(socket);
+    };
+    let mut io = open_raw(serve(app(&layer, asleep))).await;
+    io.write_all(&[frame(0x8a, b""), frame(0x81, b"unread")].concat()).await.unwrap();
+    assert_eq!(rest(io).await, [0x88, 2, 3, 232], "the handler's own end, and not that of an idle socket");
 }
 
 #[tokio::test(start_paused = true)]

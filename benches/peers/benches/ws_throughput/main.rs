@@ -10,9 +10,9 @@
 #![expect(clippy::disallowed_methods, reason = "what is measured is the time")]
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     net::SocketAddr,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -28,6 +28,7 @@ const ROUND: Duration = Duration::from_millis(700);
 const OURS: &str = "donjon";
 const YARDSTICK: &str = "axum";
 const IDLE: usize = 2_000;
+const MEMBERS: usize = 1_000;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -55,18 +56,21 @@ fn main() {
 struct Server {
     name: &'static str,
     process: Child,
+    answers: BufReader<ChildStdout>,
     address: SocketAddr,
 }
 
 impl Server {
     fn start(name: &'static str) -> Self {
         let program = std::env::current_exe().expect("a path");
-        let mut process =
-            Command::new(program).args(["--serve", name]).stdout(Stdio::piped()).spawn().expect("the server starts");
+        let mut server = Command::new(program);
+        let server = server.args(["--serve", name]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = server.spawn().expect("the server starts");
         let mut address = String::new();
-        BufReader::new(process.stdout.take().expect("piped")).read_line(&mut address).expect("its address");
+        let mut answers = BufReader::new(process.stdout.take().expect("piped"));
+        answers.read_line(&mut address).expect("its address");
         pin(process.id(), 0);
-        Self { name, address: address.trim().parse().expect("an address"), process }
+        Self { name, address: address.trim().parse().expect("an address"), process, answers }
     }
 
     /// Its resident memory in bytes.
@@ -76,11 +80,26 @@ impl Server {
         line.split_whitespace().nth(1).expect("a number").parse::<u64>().expect("a number") * 1024
     }
 
-    /// The seconds that it has run, in the kernel's steps of 10 ms.
-    fn processor_time(&self) -> f64 {
+    /// The seconds that it has run, in its own code and in all, in the kernel's steps of 10 ms.
+    fn processor_time(&self) -> [f64; 2] {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("procfs");
-        let fields = stat.rsplit(')').next().expect("what follows the name").split_whitespace();
-        fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().expect("a number")).sum::<f64>() / 100.0
+        let mut fields = stat.rsplit(')').next().expect("what follows the name").split_whitespace().skip(11);
+        let [user, system] = [(); 2].map(|()| fields.next().expect("a field").parse::<f64>().expect("a number") / 100.0);
+        [user, user + system]
+    }
+
+    /// The seconds that those who spoke were held.
+    fn held(&mut self) -> f64 {
+        let (ask, answers) = (self.process.stdin.as_mut().expect("piped"), &mut self.answers);
+        ask.write_all(b"\n").expect("asked");
+        let mut answer = String::new();
+        answers.read_line(&mut answer).expect("answered");
+        answer.trim().parse::<f64>().expect("a number") / 1e9
+    }
+
+    fn spent(&mut self) -> [f64; 3] {
+        let [user, all] = self.processor_time();
+        [all, user, self.held()]
     }
 }
 
@@ -146,31 +165,52 @@ async fn load(address: SocketAddr, bytes: usize, connections: usize) -> f64 {
     total as f64 / started.elapsed().as_secs_f64()
 }
 
-/// Processor time of the server for one message of 256 bytes to a thousand members, since the loader, which reads them all, takes longer.
+/// What one message of 256 bytes to a thousand members costs the server for each: processor time, since the loader, which reads them
+/// all, takes longer; that of its own code alone, since most of it is the kernel's, which writes to one socket after the other; and how
+/// long the one who speaks is held.
 async fn broadcast() {
-    const MEMBERS: usize = 1_000;
-    const ROUNDS: u32 = 300;
-    for name in servers::ROOMS {
-        let server = Server::start(name);
-        let mut members = Vec::new();
-        for _ in 0..MEMBERS {
-            members.push(open(server.address).await);
-        }
-        let (message, mut answer) = (frame(256), [0; 4 + 256]);
-        let mut before = 0.0;
-        for round in 0..ROUNDS + 20 {
-            // The first rounds warm up.
-            if round == 20 {
-                before = server.processor_time();
-            }
-            members[0].write_all(&message).await.expect("sent");
-            for member in &mut members {
-                member.read_exact(&mut answer).await.expect("told");
+    const TURNS: usize = 5;
+    let mut all = servers::ROOMS.map(|name| (name, [const { Vec::new() }; 3]));
+    for _ in 0..TURNS {
+        for (name, costs) in &mut all {
+            for (costs, cost) in costs.iter_mut().zip(one_broadcast(name).await) {
+                costs.push(cost);
             }
         }
-        let each = (server.processor_time() - before) / f64::from(ROUNDS) / MEMBERS as f64 * 1e9;
-        println!("ws_broadcast 256 bytes to {MEMBERS} members {name} {each:.0} ns of the server's processor for each member");
     }
+    for (name, costs) in &mut all {
+        let [processor, own, held] = costs.each_mut().map(|costs| median(costs));
+        println!(
+            "ws_broadcast 256 bytes to {MEMBERS} members {name} {processor:.0} ns of processor for each, {own:.0} ns of them outside the \
+             kernel; speaker held {held:.0} ns"
+        );
+    }
+}
+
+/// In nanoseconds for each member. Server and members are new every time, so that none is idle for long.
+async fn one_broadcast(name: &'static str) -> [f64; 3] {
+    const ROUNDS: usize = 200;
+    const WARMING: usize = 10;
+    let mut server = Server::start(name);
+    let mut members = Vec::new();
+    for _ in 0..MEMBERS {
+        members.push(open(server.address).await);
+    }
+    let (message, mut answer, mut before) = (frame(256), [0; 4 + 256], [0.0; 3]);
+    for round in 0..WARMING + ROUNDS {
+        if round == WARMING {
+            before = server.spent();
+        }
+        members[0].write_all(&message).await.expect("sent");
+        for member in &mut members {
+            member.read_exact(&mut answer).await.expect("told");
+        }
+    }
+    let mut each = server.spent();
+    for (each, before) in each.iter_mut().zip(before) {
+        *each = (*each - before) / ROUNDS as f64 / MEMBERS as f64 * 1e9;
+    }
+    each
 }
 
 async fn memory() {

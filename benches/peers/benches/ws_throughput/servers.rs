@@ -1,6 +1,14 @@
 //! The echo servers, each as its own documentation writes it, all on one thread and with Nagle's algorithm off.
 
-use std::{convert::Infallible, future::Future};
+use std::{
+    convert::Infallible,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -8,24 +16,49 @@ use http::{Request, Response, StatusCode, header};
 use http_body_util::Empty;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
-use tokio::net::TcpListener;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Mutex,
+};
 
 pub const NAMES: [&str; 7] = ["donjon", "donjon-axum", "axum", "fastwebsockets", "tokio-websockets", "yawc", "sockudo-ws"];
 
-/// Those that send a message of one to everybody.
-pub const ROOMS: [&str; 2] = ["donjon-rooms", "axum-broadcast"];
+/// Those that send a message of one to everybody; the last is no WebSocket server and does nothing but write.
+pub const ROOMS: [&str; 4] = ["donjon-rooms", "axum-broadcast", "axum-loop", "bare-writes"];
+
+/// How long whoever spoke was held until it could go on, in nanoseconds, of all that was said.
+static HELD: AtomicU64 = AtomicU64::new(0);
+
+async fn held<T>(speaking: impl Future<Output = T>) -> T {
+    let since = Instant::now();
+    let said = speaking.await;
+    HELD.fetch_add(since.elapsed().as_nanos() as u64, Ordering::Relaxed);
+    said
+}
+
+/// Tells it to whoever asks by a line.
+fn tell_how_long() {
+    for _ in std::io::stdin().lines() {
+        println!("{}", HELD.load(Ordering::Relaxed));
+    }
+}
 
 pub fn serve(name: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         println!("{}", listener.local_addr().expect("an address"));
+        if ROOMS.contains(&name) {
+            std::thread::spawn(tell_how_long);
+        }
         match name {
             "donjon" => donjon(listener).await,
             "donjon-axum" => donjon_axum(listener).await,
             "axum" => axum_ws(listener).await,
             "donjon-rooms" => donjon_rooms(listener).await,
             "axum-broadcast" => axum_broadcast(listener).await,
+            "axum-loop" => axum_loop(listener).await,
+            "bare-writes" => bare_writes(listener).await,
             "fastwebsockets" => on_hyper(listener, fastwebsockets).await,
             "yawc" => on_hyper(listener, yawc).await,
             "sockudo-ws" => on_hyper(listener, sockudo).await,
@@ -100,7 +133,7 @@ async fn donjon_rooms(listener: TcpListener) {
             let room = rooms.join("everybody", &socket.handle());
             while let Some(Ok(message)) = socket.recv().await {
                 if let Message::Text(_) | Message::Binary(_) = message {
-                    rooms.broadcast(room.room(), message).await;
+                    held(rooms.broadcast(room.room(), message)).await;
                 }
             }
         })
@@ -127,13 +160,77 @@ async fn axum_broadcast(listener: TcpListener) {
                 }
             });
             while let Some(Ok(message)) = receiver.next().await {
-                let _ = everybody.send(message);
+                let _ = held(async { everybody.send(message) }).await;
             }
             writing.abort();
         })
     };
     let listener = listener.tap_io(|io| io.set_nodelay(true).expect("a socket option"));
     axum::serve(listener, Router::new().route("/", any(enter))).await.expect("served");
+}
+
+/// As it is written first: everybody's writing half in a list, and one after the other is sent the message.
+async fn axum_loop(listener: TcpListener) {
+    use axum::{
+        Router,
+        extract::ws::{Message, WebSocket, WebSocketUpgrade},
+        routing::any,
+        serve::ListenerExt as _,
+    };
+    use futures_util::stream::SplitSink;
+
+    let everybody: Arc<Mutex<Vec<SplitSink<WebSocket, Message>>>> = Arc::default();
+    let enter = move |upgrade: WebSocketUpgrade| async move {
+        upgrade.on_upgrade(async move |socket| {
+            let (sender, mut receiver) = socket.split();
+            everybody.lock().await.push(sender);
+            while let Some(Ok(message)) = receiver.next().await {
+                held(async {
+                    for sender in everybody.lock().await.iter_mut() {
+                        let _ = sender.send(message.clone()).await;
+                    }
+                })
+                .await;
+            }
+        })
+    };
+    let listener = listener.tap_io(|io| io.set_nodelay(true).expect("a socket option"));
+    axum::serve(listener, Router::new().route("/", any(enter))).await.expect("served");
+}
+
+/// What the kernel takes for itself: whatever anybody sends, one frame of 256 bytes is written to everybody.
+async fn bare_writes(listener: TcpListener) {
+    let everybody: Arc<Mutex<Vec<Arc<TcpStream>>>> = Arc::default();
+    let mut frame = vec![0x82, 126, 1, 0];
+    frame.resize(4 + 256, b'x');
+    loop {
+        let (connection, _) = listener.accept().await.expect("a connection");
+        connection.set_nodelay(true).expect("a socket option");
+        let (connection, everybody, frame) = (Arc::new(connection), Arc::clone(&everybody), frame.clone());
+        tokio::spawn(async move {
+            let (mut read, mut greeted) = ([0; 4096], false);
+            while connection.readable().await.is_ok() {
+                match connection.try_read(&mut read) {
+                    Ok(1..) if greeted => {
+                        let writing = async {
+                            for other in everybody.lock().await.iter() {
+                                let _ = other.try_write(&frame);
+                            }
+                        };
+                        held(writing).await;
+                    }
+                    // The request, which is small and comes at once.
+                    Ok(1..) => {
+                        connection.try_write(b"HTTP/1.1 101 Switching Protocols\r\n\r\n").expect("answered");
+                        everybody.lock().await.push(Arc::clone(&connection));
+                        greeted = true;
+                    }
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                    _ => return,
+                }
+            }
+        });
+    }
 }
 
 /// Serves what upgrades a request of hyper's.
