@@ -41,7 +41,7 @@ use std::{
 
 use bytes::Bytes;
 use donjon::{
-    conditional_cache::shared::{CacheStatus, SharedCacheLayer},
+    conditional_cache::shared::{CacheName, CacheStatus, SharedCacheLayer},
     error_mapping::{ErrorMappingLayer, ProxyStatus, Role, UpstreamProxyStatus},
 };
 use http::{Request, Response};
@@ -76,6 +76,8 @@ async fn main() -> ExitCode {
 async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     let tunnels = Tunnels::new(options.tunnels);
     let us = Pseudonym::new(rand::random());
+    // As in `Via`: of two gateways in a row each is known by its own name.
+    let cache_name = CacheName::new(us.as_str())?;
     let upstreams = Upstreams::new(Proxy::new(options, us.clone(), tunnels.clone()));
     // What the upstream says of itself passes, with what we have seen of it.
     let proxy_status = ProxyStatus::new(NAME)?.upstream(UpstreamProxyStatus::Extend);
@@ -85,7 +87,7 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     match options.profile {
         None => listen(options, gate.service(upstreams), &tunnels).await,
         Some(profile) => {
-            let cache = SharedCacheLayer::new().profile(profile).cache_status(CacheStatus::Detailed);
+            let cache = SharedCacheLayer::new().profile(profile).cache_status(CacheStatus::Detailed).cache_name(cache_name);
             listen(options, gate.layer(cache).service(upstreams), &tunnels).await
         }
     }

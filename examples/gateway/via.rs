@@ -14,6 +14,11 @@ impl Pseudonym {
         Self(format!("donjon-{distinction:08x}").into())
     }
 
+    /// The name itself.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Adds us to the way of a message that was received in `version`.
     pub(crate) fn sign(&self, headers: &mut HeaderMap, version: Version) {
         let protocol = match version {

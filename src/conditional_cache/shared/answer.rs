@@ -16,6 +16,7 @@ use super::{
     },
     body::SharedCacheBody,
     line::{Line, number},
+    partial,
     request::Inquiry,
     store::{StoredBody, StoredHead, Variant},
     validation,
@@ -33,6 +34,8 @@ const MOST_SECONDS: u32 = 1 << 31;
 enum Share {
     Whole,
     Part(Range<u64>),
+    /// What the origin has sent for the same `Range`, and its `Content-Range`.
+    Again(Range<u64>, HeaderValue),
     Parts(Vec<Range<u64>>),
     Unsatisfiable,
     /// 304.
@@ -48,9 +51,9 @@ pub(super) fn is_enough(variant: &Variant, inquiry: &Inquiry, request: &HeaderMa
     if body.is_whole() || inquiry.head {
         return true;
     }
-    match share(variant.head(), body.complete_length(), inquiry, request, now) {
+    match share(variant.head(), Some(body), inquiry, request, now) {
         Share::Whole => false,
-        Share::Part(part) => body.holds(part),
+        Share::Part(part) | Share::Again(part, _) => body.holds(part),
         Share::Parts(parts) => parts.into_iter().all(|part| body.holds(part)),
         Share::Unsatisfiable | Share::Nothing | Share::Refused => true,
     }
@@ -65,7 +68,7 @@ pub(super) fn from_stored<B: Body>(
     now: SystemTime,
 ) -> Response<SharedCacheBody<B>> {
     let body = variant.body();
-    match share(variant.head(), body.complete_length(), inquiry, request, now) {
+    match share(variant.head(), Some(body), inquiry, request, now) {
         Share::Whole if inquiry.head => {
             let mut response = from_head(variant.head(), age, SharedCacheBody::empty());
             if let (None, Some(length)) = (response.headers().get(header::CONTENT_LENGTH), body.complete_length()) {
@@ -74,7 +77,11 @@ pub(super) fn from_stored<B: Body>(
             response
         }
         Share::Whole => from_head(variant.head(), age, SharedCacheBody::stored(body.clone())),
-        Share::Part(part) => one_part(variant, part, age),
+        Share::Part(part) => {
+            let told = body.complete_length().and_then(|whole| HeaderValue::try_from(content_range(&part, whole)).ok());
+            one_part(variant, part, told, age)
+        }
+        Share::Again(part, told) => one_part(variant, part, Some(told), age),
         Share::Parts(parts) => several_parts(variant, &parts, age),
         Share::Unsatisfiable => unsatisfiable(body.complete_length()),
         Share::Nothing => not_modified(variant.head(), age),
@@ -107,7 +114,7 @@ pub(super) fn refused<B: Body>(problem: Problem) -> Response<SharedCacheBody<B>>
 
 /// Conditions come before ranges ([RFC 9110 §13.2.2](https://www.rfc-editor.org/rfc/rfc9110#section-13.2.2)), and both only where the
 /// answer would be a success.
-fn share(head: &StoredHead, length: Option<u64>, inquiry: &Inquiry, request: &HeaderMap, now: SystemTime) -> Share {
+fn share(head: &StoredHead, body: Option<&StoredBody>, inquiry: &Inquiry, request: &HeaderMap, now: SystemTime) -> Share {
     if inquiry.conditional && head.status.is_success() {
         match validation::evaluate(&Preconditions::from_headers(request), &head.headers, head.response_time) {
             Evaluation::NotModified => return Share::Nothing,
@@ -118,11 +125,15 @@ fn share(head: &StoredHead, length: Option<u64>, inquiry: &Inquiry, request: &He
     if !inquiry.range || inquiry.head || head.status != StatusCode::OK {
         return Share::Whole;
     }
-    let (Some(ranges), Some(length)) = (ByteRanges::from_headers(request), length) else { return Share::Whole };
+    let (Some(ranges), Some(body)) = (ByteRanges::from_headers(request), body) else { return Share::Whole };
     let unconditional = IfRange::from_headers(request).is_none_or(|since| since.holds(Current::from_headers(&head.headers), now));
     if !unconditional || contains_token(&head.headers, &header::ACCEPT_RANGES, "none") {
         return Share::Whole;
     }
+    if let Some((part, content_range)) = partial::again(head, body, request) {
+        return Share::Again(part, content_range.clone());
+    }
+    let Some(length) = body.complete_length() else { return Share::Whole };
     match ranges.select(length) {
         Selection::Whole => Share::Whole,
         Selection::Part(part) => Share::Part(part),
@@ -152,13 +163,17 @@ fn not_modified<B: Body>(head: &StoredHead, age: u32) -> Response<SharedCacheBod
     response
 }
 
-fn one_part<B: Body>(variant: &Variant, part: Range<u64>, age: u32) -> Response<SharedCacheBody<B>> {
+fn one_part<B: Body>(
+    variant: &Variant,
+    part: Range<u64>,
+    content_range: Option<HeaderValue>,
+    age: u32,
+) -> Response<SharedCacheBody<B>> {
     let body = variant.body();
     let length = part.end.saturating_sub(part.start);
-    let value = body.complete_length().and_then(|whole| HeaderValue::try_from(content_range(&part, whole)).ok());
-    let mut response = partial(variant.head(), age, length, SharedCacheBody::range(body.clone(), part));
-    if let Some(value) = value {
-        response.headers_mut().insert(header::CONTENT_RANGE, value);
+    let mut response = of_a_part(variant.head(), age, length, SharedCacheBody::range(body.clone(), part));
+    if let Some(content_range) = content_range {
+        response.headers_mut().insert(header::CONTENT_RANGE, content_range);
     }
     response
 }
@@ -171,12 +186,12 @@ fn several_parts<B: Body>(variant: &Variant, parts: &[Range<u64>], age: u32) -> 
         return from_head(head, age, SharedCacheBody::stored(body.clone()));
     };
     let chunks: Vec<Bytes> = multipart.segments.into_iter().flat_map(|segment| chunks(body, segment)).collect();
-    let mut response = partial(head, age, multipart.length, SharedCacheBody::bytes(chunks));
+    let mut response = of_a_part(head, age, multipart.length, SharedCacheBody::bytes(chunks));
     response.headers_mut().insert(header::CONTENT_TYPE, multipart.content_type);
     response
 }
 
-fn partial<B: Body>(head: &StoredHead, age: u32, length: u64, body: SharedCacheBody<B>) -> Response<SharedCacheBody<B>> {
+fn of_a_part<B: Body>(head: &StoredHead, age: u32, length: u64, body: SharedCacheBody<B>) -> Response<SharedCacheBody<B>> {
     let mut response = from_head(head, age, body);
     let headers = response.headers_mut();
     // Of the content that was sent, not of the representation.

@@ -5,6 +5,7 @@ use std::fmt;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::{
+    cache_name::CacheName,
     line::{Line, number},
     reuse::Reason,
     storability::NotStored,
@@ -27,6 +28,13 @@ pub enum CacheStatus {
     On,
     /// Also for how long it stays fresh, and why a response was not stored.
     Detailed,
+}
+
+/// How much is told, and under which name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Telling {
+    pub(super) setting: CacheStatus,
+    pub(super) name: CacheName,
 }
 
 /// What the cache did.
@@ -106,21 +114,27 @@ impl From<Reason> for Forward {
 }
 
 /// Adds the member of this cache behind those of the caches nearer to the origin, and tells the operator.
-pub(super) fn write(headers: &mut HeaderMap, setting: CacheStatus, handling: Handling) {
-    event!(DEBUG, "shared cache", did = Member(CacheStatus::Detailed, handling));
+pub(super) fn write(headers: &mut HeaderMap, Telling { setting, name }: &Telling, handling: Handling) {
+    event!(DEBUG, "shared cache", did = Member { name, setting: CacheStatus::Detailed, handling });
     let value = match (setting, handling) {
         (CacheStatus::Off, _) => return,
-        (CacheStatus::On, Handling::Hit { .. }) => HeaderValue::from_static("donjon; hit"),
-        // Tokens and numbers are always a field value.
-        _ => Member(setting, handling).value().unwrap_or(HeaderValue::from_static("donjon")),
+        (CacheStatus::On, Handling::Hit { .. }) if name.is_default() => Some(HeaderValue::from_static("donjon; hit")),
+        // Tokens, strings and numbers always make one.
+        (&setting, _) => Member { name, setting, handling }.value(),
     };
-    headers.append(NAME, value);
+    if let Some(value) = value {
+        headers.append(NAME, value);
+    }
 }
 
 /// What the cache did, as a member of the list.
-struct Member(CacheStatus, Handling);
+struct Member<'a> {
+    name: &'a CacheName,
+    setting: CacheStatus,
+    handling: Handling,
+}
 
-impl Member {
+impl Member<'_> {
     fn value(&self) -> Option<HeaderValue> {
         let mut line = Line::new();
         match self.write(&mut line) {
@@ -130,9 +144,9 @@ impl Member {
     }
 
     fn write(&self, f: &mut impl fmt::Write) -> fmt::Result {
-        let detailed = self.0 == CacheStatus::Detailed;
-        f.write_str("donjon")?;
-        match self.1 {
+        let detailed = self.setting == CacheStatus::Detailed;
+        f.write_str(self.name.as_item())?;
+        match self.handling {
             Handling::Hit { ttl, detail } => {
                 f.write_str("; hit")?;
                 if detailed {
@@ -163,7 +177,7 @@ impl Member {
     }
 }
 
-impl fmt::Display for Member {
+impl fmt::Display for Member<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write(f)
     }
@@ -172,6 +186,8 @@ impl fmt::Display for Member {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use sfv::{BareItem, List, ListEntry, Parser};
 
     #[test]
     fn members() {
@@ -215,17 +231,23 @@ mod tests {
             ("nothing stored", CacheStatus::On, Handling::Nothing, Some("donjon; detail=only-if-cached")),
         ] {
             let mut headers = HeaderMap::new();
-            write(&mut headers, setting, handling);
+            write(&mut headers, &Telling { setting, ..Telling::default() }, handling);
             assert_eq!(headers.get(NAME).map(|value| value.to_str().unwrap()), expected, "{name}");
         }
+    }
+
+    fn named(name: &str) -> Telling {
+        Telling { setting: CacheStatus::On, name: CacheName::new(name).unwrap() }
     }
 
     #[test]
     fn caches_nearer_to_the_origin_come_first() {
         let mut headers = HeaderMap::new();
         headers.insert(NAME, HeaderValue::from_static("origin; hit"));
-        write(&mut headers, CacheStatus::On, Handling::Hit { ttl: 0, detail: None });
-        assert_eq!(headers.get_all(NAME).iter().collect::<Vec<_>>(), ["origin; hit", "donjon; hit"]);
+        write(&mut headers, &named("donjon"), Handling::Hit { ttl: 0, detail: None });
+        write(&mut headers, &named("192.0.2.1"), Handling::Hit { ttl: 0, detail: None });
+        let members: Vec<_> = headers.get_all(NAME).iter().collect();
+        assert_eq!(members, ["origin; hit", "donjon; hit", "\"192.0.2.1\"; hit"]);
     }
 
     /// Every member is a list member by the strict grammar.
@@ -238,9 +260,27 @@ mod tests {
                 outcome: Outcome::Refused(reason),
                 collapsed: Collapsed::Yes,
             };
-            let text = Member(CacheStatus::Detailed, handling).to_string();
+            let name = &CacheName::default();
+            let text = Member { name, setting: CacheStatus::Detailed, handling }.to_string();
             let read = super::super::structured::list(text.as_bytes());
             assert_eq!(read, Some(vec![super::super::structured::Item::Token("donjon")]), "{text}");
+        }
+    }
+
+    proptest! {
+        /// Another implementation of structured fields reads the name that was given, however long it is.
+        #[test]
+        fn the_name_is_read_back(name in "[ -~]{1,200}") {
+            let mut headers = HeaderMap::new();
+            write(&mut headers, &named(&name), Handling::Hit { ttl: 1, detail: None });
+            let list: List = Parser::new(headers[NAME].to_str().unwrap()).parse().unwrap();
+            let [ListEntry::Item(item)] = &list[..] else { panic!("one member was written") };
+            let told = match &item.bare_item {
+                BareItem::Token(token) => token.as_str(),
+                BareItem::String(string) => string.as_str(),
+                other => panic!("{other:?}"),
+            };
+            prop_assert_eq!((told, item.params.len()), (name.as_str(), 1));
         }
     }
 }

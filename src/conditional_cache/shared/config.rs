@@ -3,15 +3,16 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use super::{
-    cache_status::CacheStatus,
-    collapse::Collapse,
+    cache_status::Telling,
+    collapse::{Collapse, Join},
     counters::Counters,
     key::{CacheKey, KeyPolicy},
     profile::{RequestDirectives, Rules},
+    store::{Purge, Store},
     tee::{Limits, Room},
 };
 use crate::core::SharedClock;
@@ -32,7 +33,7 @@ pub(super) struct Settings {
     pub(super) request_directives: Option<RequestDirectives>,
     pub(super) keys: KeyPolicy,
     pub(super) partition: Partition,
-    pub(super) status: CacheStatus,
+    pub(super) status: Telling,
     pub(super) clock: SharedClock,
     pub(super) largest: u64,
     pub(super) patience: Duration,
@@ -59,6 +60,22 @@ pub enum Partition {
     ByPrincipal,
 }
 
+impl<St: Store> Shared<St> {
+    /// Joins whoever asks for the key already, unless that began before a purge that may have named it.
+    ///
+    /// The epoch is read first. A flight that takes the place of the one that was judged is led by somebody who has yet to ask, and so after
+    /// every purge that this request came after.
+    pub(super) fn join<T: Clone>(&self, flights: &Collapse<T>, key: &CacheKey, now: SystemTime) -> Join<T> {
+        let epoch = self.store.epoch();
+        if let Some(since) = flights.since(key).filter(|since| *since < epoch)
+            && self.store.purged_since(key, since)
+        {
+            flights.forget_since(key, since);
+        }
+        flights.join(key, now, epoch)
+    }
+}
+
 /// Who asks for what at the moment, for each type of what is shared: one layer may stand before services of several body types, and its own
 /// type should name none of them.
 #[derive(Default)]
@@ -72,9 +89,10 @@ impl Flights {
         group.as_any().downcast_ref().cloned().unwrap_or_else(Collapse::new)
     }
 
-    /// Who comes from now on does not join what began before a write.
-    pub(super) fn forget(&self, url: &CacheKey) {
-        self.groups().values().for_each(|group| group.forget(url));
+    /// Who comes from now on does not join what began before a purge of the cache's own. Of one that somebody else gives to the store,
+    /// [`Shared::join`] learns by its epoch, if the store has epochs.
+    pub(super) fn forget(&self, purge: &Purge) {
+        self.groups().values().for_each(|group| group.forget(purge));
     }
 
     fn groups(&self) -> MutexGuard<'_, HashMap<TypeId, Box<dyn Group>>> {
@@ -84,7 +102,7 @@ impl Flights {
 
 trait Group: Send + Sync {
     fn as_any(&self) -> &dyn Any;
-    fn forget(&self, url: &CacheKey);
+    fn forget(&self, purge: &Purge);
 }
 
 impl<T: Clone + Send + 'static> Group for Collapse<T> {
@@ -92,8 +110,8 @@ impl<T: Clone + Send + 'static> Group for Collapse<T> {
         self
     }
 
-    fn forget(&self, url: &CacheKey) {
-        Self::forget(self, url);
+    fn forget(&self, purge: &Purge) {
+        Self::forget(self, purge);
     }
 }
 

@@ -78,7 +78,7 @@ where
         let response = hit(&self.shared, variant, terms, manner, &self.inquiry, self.request.headers(), now);
         if manner == Manner::WhileRevalidating
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
-            && let Join::Lead(lead) = self.shared.flights.of().join(&self.key, now)
+            && let Join::Lead(lead) = self.shared.join(&self.shared.flights.of(), &self.key, now)
         {
             runtime.spawn(self.revalidate(variant.clone(), *terms, lead));
         }
@@ -126,7 +126,7 @@ where
         let mut key = self.key.clone();
         // Once among all, and once among those for whom the first answer was not, since they want another variant.
         for _ in 0..2 {
-            let coming = match flights.join(&key, self.shared.settings.clock.now()) {
+            let coming = match self.shared.join(&flights, &key, self.shared.settings.clock.now()) {
                 Join::Lead(lead) => return self.look_again(Some(lead), stored, why).await,
                 Join::Pass => return self.ask(stored, None, why).await,
                 Join::Shared(coming) => coming,
@@ -190,7 +190,7 @@ where
         };
         self.shared.counters.collapsed.add();
         let handling = Handling::Forwarded { why, status: None, outcome: Outcome::Passed, collapsed: Collapsed::Yes };
-        cache_status::write(response.headers_mut(), self.shared.settings.status, handling);
+        cache_status::write(response.headers_mut(), &self.shared.settings.status, handling);
         Some(response)
     }
 
@@ -268,7 +268,7 @@ where
         let problem = Problem::new(StatusCode::GATEWAY_TIMEOUT)
             .with_detail("The request wants a stored response only, and none is stored that answers it.");
         let mut response = refused(problem);
-        cache_status::write(response.headers_mut(), self.shared.settings.status, Handling::Nothing);
+        cache_status::write(response.headers_mut(), &self.shared.settings.status, Handling::Nothing);
         response
     }
 }
@@ -290,7 +290,7 @@ pub(super) fn hit<St, B: Body>(
     let age = terms.age(now);
     let mut response = from_stored(variant, inquiry, request, age, now);
     let handling = Handling::Hit { ttl: terms.ttl_at(age), detail: manner.detail() };
-    cache_status::write(response.headers_mut(), shared.settings.status, handling);
+    cache_status::write(response.headers_mut(), &shared.settings.status, handling);
     response
 }
 

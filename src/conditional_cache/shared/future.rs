@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 
 use super::{
     body::SharedCacheBody,
-    cache_status::{self, CacheStatus, Handling},
+    cache_status::{self, Handling, Telling},
     store::Store,
     write::Write,
 };
@@ -35,7 +35,7 @@ pin_project! {
         // A hit.
         Ready { response: Option<Response<SharedCacheBody<B>>> },
         // None of the cache's concern.
-        Pass { #[pin] inner: F, status: CacheStatus, handling: Handling },
+        Pass { #[pin] inner: F, status: Telling, handling: Handling },
         // The answer may change what is stored.
         Write { #[pin] inner: F, write: Option<Write<St>> },
         Work { work: Work<B, E> },
@@ -47,7 +47,7 @@ impl<F, B, E, St> ResponseFuture<F, B, E, St> {
         Self { state: State::Ready { response: Some(response) } }
     }
 
-    pub(super) fn pass(inner: F, status: CacheStatus, handling: Handling) -> Self {
+    pub(super) fn pass(inner: F, status: Telling, handling: Handling) -> Self {
         Self { state: State::Pass { inner, status, handling } }
     }
 
@@ -78,7 +78,7 @@ where
                 },
                 StateProj::Pass { inner, status, handling } => {
                     let mut response = ready!(inner.poll(cx))?.map(SharedCacheBody::inner);
-                    cache_status::write(response.headers_mut(), *status, *handling);
+                    cache_status::write(response.headers_mut(), status, *handling);
                     return Poll::Ready(Ok(response));
                 }
                 StateProj::Write { inner, write } => {

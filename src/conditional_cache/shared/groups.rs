@@ -40,9 +40,7 @@ fn named(response: &HeaderMap, name: &HeaderName, key: &CacheKey) -> Tags {
         });
         strings.collect()
     });
-    let (scheme, authority) = key.origin();
-    let origin = format!("{}://{}", String::from_utf8_lossy(scheme), String::from_utf8_lossy(authority));
-    Tags::groups(&origin, strings.unwrap_or_default())
+    Tags::groups(&key.origin_text(), strings.unwrap_or_default())
 }
 
 #[cfg(test)]

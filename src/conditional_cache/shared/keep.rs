@@ -51,6 +51,7 @@ impl<St: Store> Shared<St> {
         if let Err(error) = self.store.purge(purge).await {
             self.missed(&error);
         }
+        self.flights.forget(purge);
     }
 
     pub(super) fn missed(&self, error: &St::Error) {

@@ -65,6 +65,12 @@ impl CacheKey {
         (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
     }
 
+    /// The same as a URL has it.
+    pub(crate) fn origin_text(&self) -> String {
+        let (scheme, authority) = self.origin();
+        format!("{}://{}", String::from_utf8_lossy(scheme), String::from_utf8_lossy(authority))
+    }
+
     /// Whether both are of one URL, be it for different callers.
     pub(crate) fn same_url(&self, other: &Self) -> bool {
         self.url() == other.url()

@@ -4,7 +4,8 @@ use http::HeaderName;
 use tower_layer::Layer;
 
 use super::{
-    cache_status::CacheStatus,
+    cache_name::CacheName,
+    cache_status::{CacheStatus, Telling},
     config::{Flights, Partition, Settings, Shared},
     counters::{CacheCounters, Counters},
     key::KeyPolicy,
@@ -39,7 +40,7 @@ impl<St: Clone> SharedCacheLayer<St> {
             request_directives: None,
             keys: KeyPolicy::default(),
             partition: Partition::default(),
-            status: CacheStatus::default(),
+            status: Telling::default(),
             clock: SharedClock::default(),
             largest: 4 * 1024 * 1024,
             patience: Duration::from_secs(10),
@@ -85,7 +86,12 @@ impl<St: Clone> SharedCacheLayer<St> {
 
     /// Sets how much responses tell of what the cache did; nothing if not set.
     pub fn cache_status(self, setting: CacheStatus) -> Self {
-        self.with(|settings| settings.status = setting)
+        self.with(|settings| settings.status.setting = setting)
+    }
+
+    /// Sets how the cache calls itself in `Cache-Status`, and in what it tells the operator.
+    pub fn cache_name(self, name: CacheName) -> Self {
+        self.with(|settings| settings.status.name = name)
     }
 
     /// Sets how many bytes of content a response may have to be stored; 4 MiB if not set. A larger one is passed through.

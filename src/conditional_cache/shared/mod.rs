@@ -18,12 +18,15 @@
 //! 6. Of many requests for the same at the same time one asks the inner service, and the others read what comes as it comes. If it turns out not
 //!    to be for all, each asks for itself. If the one that asked goes away or fails, exactly one takes its place, and one asks beside it if it
 //!    hangs for longer than the [`patience`](SharedCacheLayer::patience).
-//! 7. A response is stored while it streams by, never a part of one that was cut off. A 206 is stored as a part; parts are joined by a strong
-//!    validator only ([§3.4](https://www.rfc-editor.org/rfc/rfc9111#section-3.4)).
+//! 7. A response is stored while it streams by, never a part of one that was cut off. A 206 is stored as a part; it answers what lies within it, and the
+//!    very `Range` that it came for ([§3.3](https://www.rfc-editor.org/rfc/rfc9111#section-3.3)). Parts are joined by a strong validator only
+//!    ([§3.4](https://www.rfc-editor.org/rfc/rfc9111#section-3.4)).
 //! 8. The answer to a write that succeeds takes away what is stored for its target and for the `Location` and `Content-Location` that it names in
 //!    the same origin ([§4.4](https://www.rfc-editor.org/rfc/rfc9111#section-4.4)), and the groups that it lists
-//!    ([RFC 9875](https://www.rfc-editor.org/rfc/rfc9875)). Nothing that was asked for before is stored after it.
-//! 9. Requests with content, with `Upgrade`, and of other methods pass. What did happen is told in `Cache-Status`, if that is wanted
+//!    ([RFC 9875](https://www.rfc-editor.org/rfc/rfc9875)). Nothing that was asked for before is stored after it, nor given to who comes after it;
+//!    and so with every [`Purge`].
+//! 9. Requests with content, with `Upgrade`, and of other methods pass. What did happen is told in `Cache-Status`, if that is wanted, under a name
+//!    of the [deployment's own](CacheName)
 //!    ([RFC 9211](https://www.rfc-editor.org/rfc/rfc9211)).
 //!
 //! # Example
@@ -100,7 +103,8 @@
 //! each coding is stored with the tag that it was given. Further out it must not stand unless it changes or weakens the tags of what it codes: a
 //! tag that was made for a client without codings is strong, and a hit gives it as it is stored to one that accepts them. If the tag stays
 //! strong on the compressed content, `If-Range` joins bytes of both
-//! ([RFC 9110 §8.8.3.3](https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.3)).
+//! ([RFC 9110 §8.8.3.3](https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.3)). Where all tags are weak, as with
+//! [`EntityTags::Weak`](super::EntityTags::Weak), it may.
 //!
 //! # Feature
 //!
@@ -110,6 +114,7 @@
 mod admission;
 mod answer;
 mod body;
+mod cache_name;
 mod cache_status;
 mod collapse;
 mod config;
@@ -147,6 +152,7 @@ mod write;
 
 pub use self::{
     body::{BodyError, SharedCacheBody},
+    cache_name::{CacheName, CacheNameError, CacheNameErrorKind},
     cache_status::CacheStatus,
     config::Partition,
     counters::CacheCounters,

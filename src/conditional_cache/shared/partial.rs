@@ -1,11 +1,13 @@
 //! Parts of responses in the store, [RFC 9111 §3.3 and §3.4](https://www.rfc-editor.org/rfc/rfc9111#section-3.3).
 
+use std::ops::Range;
+
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{
     super::entity_tag::{Comparison, TagRef},
-    store::{StoredBody, StoredHead, Variant},
+    store::{RangeAnswer, StoredBody, StoredHead, Variant},
 };
 use crate::core::header::only;
 
@@ -62,11 +64,27 @@ fn joined(content: &StoredBody) -> Bytes {
     }
 }
 
-/// Makes the head of a part that of the whole, under which it is stored.
-pub(super) fn widen(head: &mut StoredHead) {
+/// Makes the head of a part that of the whole, under which it is stored. What it was the answer to is kept beside it.
+pub(super) fn widen(head: &mut StoredHead, range: Option<&HeaderValue>) {
     head.status = StatusCode::OK;
-    head.headers.remove(header::CONTENT_RANGE);
+    let content_range = head.headers.remove(header::CONTENT_RANGE);
     head.headers.remove(header::CONTENT_LENGTH);
+    let answer = range.cloned().zip(content_range);
+    head.answers = answer.map(|(range, content_range)| Box::new(RangeAnswer { range, content_range }));
+}
+
+/// The part that has answered the very `Range` of a request, and its `Content-Range`. Which bytes a `Range` selects, the origin has then said itself.
+/// Nobody else can tell where the complete length is unknown; and where the content is shorter than its `Content-Range`, the numbers alone would
+/// tell it wrongly. So "a range wholly within the incomplete response" ([RFC 9111 §3.3](https://www.rfc-editor.org/rfc/rfc9111#section-3.3)) is
+/// what the response says of itself.
+pub(super) fn again<'a>(head: &'a StoredHead, body: &StoredBody, request: &HeaderMap) -> Option<(Range<u64>, &'a HeaderValue)> {
+    let answer = head.answers.as_deref().filter(|_| !body.is_whole())?;
+    if only(request, &header::RANGE)? != answer.range {
+        return None;
+    }
+    let place = Place::parse(answer.content_range.as_bytes())?;
+    let there = body.find(place.start)?.len() as u64;
+    Some((place.start..place.end.min(place.start + there), &answer.content_range))
 }
 
 /// A part that has just come together with what was stored, if both are of the same representation: one strong validator for both

@@ -234,7 +234,8 @@ impl<St: Store> Forwarded<St> {
         let mut head = admit(self.exchange(), parts.status, &parts.headers, &self.shared.settings.rules)?;
         let place = match parts.status {
             StatusCode::PARTIAL_CONTENT => {
-                partial::widen(&mut head);
+                // One that was asked on another condition was not asked for this range.
+                partial::widen(&mut head, only(&self.request, &header::RANGE).filter(|_| !self.rewritten));
                 Some(Place::of(&parts.headers).ok_or(NotStored::Status)?)
             }
             _ => None,
@@ -345,7 +346,7 @@ impl<St: Store> Forwarded<St> {
     }
 
     fn tell<B>(&self, response: &mut Response<B>, handling: Handling) {
-        cache_status::write(response.headers_mut(), self.shared.settings.status, handling);
+        cache_status::write(response.headers_mut(), &self.shared.settings.status, handling);
     }
 }
 

@@ -82,11 +82,11 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let status = self.shared.settings.status;
+        let status = || self.shared.settings.status.clone();
         let inquiry = match concern(&request) {
             Concern::None(reason) => {
                 let handling = self.bypassed(reason);
-                return ResponseFuture::pass(self.inner.call(request), status, handling);
+                return ResponseFuture::pass(self.inner.call(request), status(), handling);
             }
             Concern::Invalidates => {
                 self.shared.counters.bypassed.add();
@@ -102,7 +102,7 @@ where
         let Some(key) = key.filter(|_| !self.wants_none(&inquiry)) else {
             let reason = if asked.no_store { NotStored::RequestNoStore } else { NotStored::NoKey };
             let handling = self.bypassed(reason);
-            return ResponseFuture::pass(self.inner.call(request), status, handling);
+            return ResponseFuture::pass(self.inner.call(request), status(), handling);
         };
         let now = settings.clock.now();
         let found = match self.shared.store.peek(&key) {

@@ -16,7 +16,7 @@ use super::{
     key::CacheKey,
     profile::{Heuristics, Rules},
     storability::Asked,
-    store::{Purge, Store, StoredHead, Variant},
+    store::{Author, Purge, Store, StoredHead, Variant},
     tee::{Fill, Filled},
     terms::Standing,
     vary::Vary,
@@ -67,22 +67,14 @@ impl<St: Store> Write<St> {
         B: Body + Send + 'static,
     {
         let Some(key) = self.key(&self.target) else { return self.told(response.map(SharedCacheBody::inner)) };
-        let mut own = 0;
+        let author = Author::new();
         for url in self.invalidated(&key, &response) {
-            self.shared.purge(&Purge::url(&url)).await;
-            self.shared.flights.forget(&url);
-            own += 1;
+            self.shared.purge(&Purge::url(&url).by(&author)).await;
         }
         if let Some(purge) = groups::invalidated(&self.method, response.headers(), &key) {
-            self.shared.purge(&purge).await;
-            own += 1;
+            self.shared.purge(&purge.by(&author)).await;
         }
-        // Where somebody else has purged meanwhile, that may have been a write that came after this one.
-        let now = self.shared.store.epoch();
-        let response = match now.saturating_sub(self.epoch) {
-            purges if purges <= own => self.kept(&key, response, now),
-            _ => response.map(SharedCacheBody::inner),
-        };
+        let response = self.kept(&key, response, author);
         self.told(response)
     }
 
@@ -93,7 +85,7 @@ impl<St: Store> Write<St> {
             outcome: Outcome::Passed,
             collapsed: Collapsed::No,
         };
-        cache_status::write(response.headers_mut(), self.shared.settings.status, handling);
+        cache_status::write(response.headers_mut(), &self.shared.settings.status, handling);
         response
     }
 
@@ -104,7 +96,7 @@ impl<St: Store> Write<St> {
 
     /// The answer to a POST that says how long it is fresh and that it is what its target holds also answers the next GET
     /// ([RFC 9110 §9.3.3](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.3)).
-    fn kept<B>(&self, key: &CacheKey, response: Response<B>, epoch: u64) -> Response<SharedCacheBody<B>>
+    fn kept<B>(&self, key: &CacheKey, response: Response<B>, author: Author) -> Response<SharedCacheBody<B>>
     where
         B: Body + Send + 'static,
     {
@@ -129,12 +121,15 @@ impl<St: Store> Write<St> {
         let Some(head) = head.filter(fresh) else { return response.map(SharedCacheBody::inner) };
         let expected = only(headers, &header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         let tags = tags(headers, response.extensions(), key);
-        let (shared, key) = (Arc::clone(&self.shared), key.clone());
+        let (shared, key, epoch) = (Arc::clone(&self.shared), key.clone(), self.epoch);
         response.map(|body| {
             let (fill, reader) = Fill::start(body, shared.settings.limits(expected));
             fill.on_done(move |filled| {
+                // Who purges it meanwhile may be a write that came after this one. So the store judges it, when its content is there, by every
+                // purge since before the inner service was asked: one step for the store, with no moment in which a purge could slip through.
+                // What this write has purged itself bears its author and is passed over, in whatever order the others came in between.
                 if let Filled::Whole(content) = filled {
-                    shared.put(key, Variant::new(head, content).with_tags(tags).with_epoch(epoch));
+                    shared.put(key, Variant::new(head, content).with_tags(tags).with_epoch(epoch).by(author));
                 }
             });
             SharedCacheBody::shared(reader)

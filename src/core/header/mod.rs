@@ -3,6 +3,7 @@
 //! Everything takes bytes, since a field value need not be UTF-8, and never fails on what a hostile peer may send: what is malformed is
 //! skipped or reported, each function says which.
 
+mod bare_item;
 mod list;
 mod parameter;
 mod quality;
@@ -13,6 +14,7 @@ mod token;
 mod vary;
 
 pub(crate) use self::{
+    bare_item::bare_item,
     list::{contains_token, elements, elements_of, trim_ows},
     parameter::{Parameter, parameter, parameters},
     quality::Quality,

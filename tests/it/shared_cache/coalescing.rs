@@ -78,18 +78,18 @@ impl Slow {
         self.calls.load(SeqCst)
     }
 
-    fn lets_through(&self, heads: usize) {
+    pub(super) fn lets_through(&self, heads: usize) {
         self.heads.add_permits(heads);
     }
 
     /// The content of a call, in the order of their heads.
     #[track_caller]
-    fn body(&self, number: usize) -> Sender {
+    pub(super) fn body(&self, number: usize) -> Sender {
         self.bodies.lock().unwrap()[number].clone()
     }
 
     /// Feeds every body that has begun, and ends it.
-    fn ends_all(&self, content: &'static str) {
+    pub(super) fn ends_all(&self, content: &'static str) {
         for body in self.bodies.lock().unwrap().drain(..) {
             let _ = body.send(Ok(Frame::data(Bytes::from_static(content.as_bytes()))));
         }
@@ -99,7 +99,7 @@ impl Slow {
         tokio::spawn(self.service.clone().oneshot(request))
     }
 
-    fn gets(&self) -> JoinHandle<Answer> {
+    pub(super) fn gets(&self) -> JoinHandle<Answer> {
         self.asks(empty(get("http://site.example/a")))
     }
 
@@ -109,7 +109,7 @@ impl Slow {
 }
 
 /// Lets all tasks go as far as they get.
-async fn settle() {
+pub(super) async fn settle() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
     }
@@ -119,11 +119,11 @@ fn data(text: &'static str) -> Result<Frame<Bytes>, Failure> {
     Ok(Frame::data(Bytes::from_static(text.as_bytes())))
 }
 
-async fn content(answer: JoinHandle<Answer>) -> (http::response::Parts, Bytes) {
+pub(super) async fn content(answer: JoinHandle<Answer>) -> (http::response::Parts, Bytes) {
     whole(answer.await.unwrap().unwrap()).await
 }
 
-const FRESH: Fields<'static> = &[("cache-control", "max-age=60")];
+pub(super) const FRESH: Fields<'static> = &[("cache-control", "max-age=60")];
 
 async fn one_call_for(number: usize) {
     let slow = Slow::new(SharedCacheLayer::new(), FRESH);

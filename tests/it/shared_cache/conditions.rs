@@ -150,6 +150,55 @@ async fn a_part_is_stored_and_used_for_what_lies_within() {
 }
 
 #[tokio::test]
+async fn what_answered_a_range_answers_the_same_range_again() {
+    let other = ("range", "bytes=6-");
+    for (name, asked, told, content, again, hit) in [
+        ("to an end that nobody knows", ("range", "bytes=4-"), "bytes 4-8/*", "45678", &[("range", "bytes=4-")][..], true),
+        ("from an end that nobody knows", ("range", "bytes=-5"), "bytes 4-8/*", "45678", &[("range", "bytes=-5")], true),
+        ("fewer bytes than it says", ("range", "bytes=-5"), "bytes 4-9/10", "01234", &[("range", "bytes=-5")], true),
+        ("another end that nobody knows", ("range", "bytes=4-"), "bytes 4-8/*", "45678", &[other], false),
+        ("another range of fewer bytes than it says", ("range", "bytes=-5"), "bytes 4-9/10", "01234", &[other], false),
+        ("on its tag", ("range", "bytes=4-"), "bytes 4-8/*", "45678", &[("range", "bytes=4-"), ("if-range", "\"a\"")], true),
+        ("on another", ("range", "bytes=4-"), "bytes 4-8/*", "45678", &[("range", "bytes=4-"), ("if-range", "\"b\"")], false),
+    ] {
+        let site = Site::new(Profile::Safe);
+        site.answers(206, &[FRESH, ("etag", "\"a\""), ("content-range", told)], content).answers(200, &[FRESH], "asked");
+        site.gets(&[asked]).await;
+        let got = site.gets(again).await;
+        let expected = if hit { (206, content, Some(told)) } else { (200, "asked", None) };
+        assert_eq!((got.status, got.content.as_str(), got.field("content-range")), expected, "{name}");
+        assert_eq!(got.is_hit(), hit, "{name}");
+        if hit {
+            assert_eq!(got.field("content-length"), Some("5"), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_parts_that_were_joined_the_latest_answers_its_range_again() {
+    let site = Site::new(Profile::Safe);
+    let part = |range, content| site.answers(206, &[FRESH, ("etag", "\"a\""), ("content-range", range)], content);
+    part("bytes 0-1/*", "01");
+    part("bytes 2-3/*", "23");
+    site.gets(&[("range", "bytes=0-1")]).await;
+    site.gets(&[("range", "bytes=2-")]).await;
+    let got = site.gets(&[("range", "bytes=2-")]).await;
+    assert_eq!((got.content.as_str(), got.field("content-range"), got.is_hit()), ("23", Some("bytes 2-3/*"), true));
+}
+
+#[tokio::test]
+async fn what_came_for_another_question_answers_no_range() {
+    let site = Site::new(Profile::Safe);
+    site.answers(200, &[FRESH, ("etag", "\"a\"")], "0123").passes(0);
+    site.gets(&[]).await;
+    // Asked on the cache's own condition, and so without a range: nobody knows what this is a part of.
+    site.passes(60).answers(206, &[FRESH, ("etag", "\"b\""), ("content-range", "bytes 0-1/*")], "01").answers(200, &[], "asked");
+    site.gets(&[("range", "bytes=0-")]).await;
+    assert!(!site.last_seen().headers.contains_key("range"));
+    assert_eq!(site.gets(&[("range", "bytes=0-")]).await.content, "asked");
+}
+
+#[tokio::test]
 async fn the_rest_of_a_part_is_fetched_for_who_wants_the_whole() {
     for (name, rest, content) in [
         (

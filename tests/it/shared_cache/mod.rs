@@ -1,11 +1,13 @@
 //! `SharedCache`, driven from outside.
 
 mod coalescing;
+mod codings;
 mod conditions;
 mod contract;
 mod life;
 mod memory;
 mod oracle;
+mod overtaken;
 mod probes;
 mod purging;
 #[cfg(feature = "full")]

@@ -1,6 +1,13 @@
 //! Stores that have to be waited for, and stores that are down.
 
-use std::{convert::Infallible, fmt};
+use std::{
+    convert::Infallible,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+};
 
 use bytes::Bytes;
 use donjon::conditional_cache::shared::{
@@ -8,6 +15,7 @@ use donjon::conditional_cache::shared::{
 };
 use http::{Request, Response};
 use http_body_util::{Empty, Full};
+use tokio::sync::Semaphore;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 use super::request;
@@ -103,6 +111,41 @@ async fn a_store_that_is_waited_for_answers_all_the_same() {
     answers(&layer, "POST").await;
     answers(&layer, "GET").await;
     assert_eq!((layer.counters().hits, layer.counters().misses), (1, 2));
+}
+
+#[tokio::test]
+async fn who_comes_after_a_write_does_not_join_what_began_before_it_though_the_store_counts_no_purges() {
+    let gets = Arc::new(AtomicUsize::new(0));
+    let (counted, gate) = (Arc::clone(&gets), Arc::new(Semaphore::new(0)));
+    let held = Arc::clone(&gate);
+    let inner = service_fn(move |request: Request<Empty<Bytes>>| {
+        let (counted, held) = (Arc::clone(&counted), Arc::clone(&held));
+        async move {
+            if request.method() == "GET" {
+                counted.fetch_add(1, SeqCst);
+                held.acquire().await.unwrap().forget();
+            }
+            hello(request).await
+        }
+    });
+    let service = SharedCacheLayer::with_store(Remote(MemoryStore::new(1024 * 1024))).layer(inner);
+    let asks = |method| {
+        let answer = service.clone().oneshot(request(method, "http://site.example/a", &[]));
+        tokio::spawn(async move { whole(answer.await.unwrap()).await.1 })
+    };
+    let mut asked = Vec::new();
+    for (method, calls) in [("GET", 1), ("GET", 1), ("POST", 1), ("GET", 2), ("GET", 2)] {
+        asked.push(asks(method));
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(gets.load(SeqCst), calls, "{method}");
+    }
+    gate.add_permits(2);
+    for answer in asked {
+        assert_eq!(answer.await.unwrap(), "hello");
+    }
+    assert_eq!(gets.load(SeqCst), 2);
 }
 
 #[tokio::test]

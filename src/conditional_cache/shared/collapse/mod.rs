@@ -21,7 +21,7 @@ use self::{
     flight::{Flight, Joined, Outcome, Succession, Ticket},
     passing::Passing,
 };
-use super::key::CacheKey;
+use super::{key::CacheKey, store::Purge};
 use crate::core::trace::event;
 
 /// Who asks for what at the moment. `T` is what a leader shares. Cloning is a reference count.
@@ -29,11 +29,20 @@ pub(super) struct Collapse<T>(Arc<Inner<T>>);
 
 struct Inner<T> {
     /// Locked before a flight is, never while one is.
-    flights: Mutex<HashMap<CacheKey, Shared<T>>>,
+    flights: Mutex<Flights<T>>,
     passing: Passing,
 }
 
+type Flights<T> = HashMap<CacheKey, Begun<T>>;
+
 type Shared<T> = Arc<Mutex<Flight<T, Waker>>>;
+
+/// A flight that may be joined.
+struct Begun<T> {
+    flight: Shared<T>,
+    /// The epoch of the store before anybody asked.
+    since: u64,
+}
 
 /// The part of one who asks.
 #[derive(Debug)]
@@ -64,15 +73,15 @@ impl<T: Clone> Collapse<T> {
         Self(Arc::new(Inner { flights: Mutex::default(), passing: Passing::new() }))
     }
 
-    /// Asks for a key.
-    pub(super) fn join(&self, key: &CacheKey, now: SystemTime) -> Join<T> {
+    /// Asks for a key, in this epoch of the store.
+    pub(super) fn join(&self, key: &CacheKey, now: SystemTime, epoch: u64) -> Join<T> {
         if self.0.passing.passes(key, now) {
             return Join::Pass;
         }
         let mut flights = lock(&self.0.flights);
-        let Some(flight) = flights.get(key) else {
+        let Some(Begun { flight, .. }) = flights.get(key) else {
             let flight = Arc::new(Mutex::new(Flight::new()));
-            flights.insert(key.clone(), Arc::clone(&flight));
+            flights.insert(key.clone(), Begun { flight: Arc::clone(&flight), since: epoch });
             return Join::Lead(self.lead(key, flight));
         };
         match lock(flight).join() {
@@ -95,9 +104,23 @@ impl<T: Clone> Collapse<T> {
         self.0.passing.remove(key);
     }
 
-    /// Who comes from now on for this URL, whoever it is, takes nothing that was asked for before.
-    pub(super) fn forget(&self, url: &CacheKey) {
-        let forgotten: Vec<_> = lock(&self.0.flights).extract_if(|key, _| key.same_url(url)).collect();
+    /// Who comes from now on for what may have been purged, whoever it is, takes nothing that was asked for before.
+    pub(super) fn forget(&self, purge: &Purge) {
+        let forgotten: Vec<_> = lock(&self.0.flights).extract_if(|key, _| purge.may_name(key)).collect();
+        drop(forgotten);
+    }
+
+    /// Since which epoch the key is being asked for.
+    pub(super) fn since(&self, key: &CacheKey) -> Option<u64> {
+        lock(&self.0.flights).get(key).map(|begun| begun.since)
+    }
+
+    /// Who comes from now on takes nothing that was asked for in this epoch; what began later stays.
+    pub(super) fn forget_since(&self, key: &CacheKey, epoch: u64) {
+        let mut flights = lock(&self.0.flights);
+        let begun = flights.get(key).is_some_and(|begun| begun.since == epoch);
+        let forgotten = if begun { flights.remove(key) } else { None };
+        drop(flights);
         drop(forgotten);
     }
 
@@ -143,8 +166,8 @@ impl<T: Clone> Seat<T> {
         self.forget(&mut lock(&self.inner.flights))
     }
 
-    fn forget(&self, flights: &mut HashMap<CacheKey, Shared<T>>) -> bool {
-        let is_there = flights.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight));
+    fn forget(&self, flights: &mut Flights<T>) -> bool {
+        let is_there = flights.get(&self.key).is_some_and(|begun| Arc::ptr_eq(&begun.flight, &self.flight));
         is_there && flights.remove(&self.key).is_some()
     }
 }

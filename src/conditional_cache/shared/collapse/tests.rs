@@ -28,7 +28,7 @@ fn poll<T: Clone>(wait: &mut Wait<T>, woken: &Arc<Woken>) -> Poll<Waited<T>> {
 
 #[track_caller]
 fn lead<T: Clone>(collapse: &Collapse<T>, key: &CacheKey) -> Lead<T> {
-    match collapse.join(key, UNIX_EPOCH) {
+    match collapse.join(key, UNIX_EPOCH, 0) {
         Join::Lead(lead) => lead,
         _ => panic!("somebody else leads"),
     }
@@ -36,7 +36,7 @@ fn lead<T: Clone>(collapse: &Collapse<T>, key: &CacheKey) -> Lead<T> {
 
 #[track_caller]
 fn wait<T: Clone>(collapse: &Collapse<T>, key: &CacheKey) -> Wait<T> {
-    match collapse.join(key, UNIX_EPOCH) {
+    match collapse.join(key, UNIX_EPOCH, 0) {
         Join::Wait(wait) => wait,
         _ => panic!("there is nothing to wait for"),
     }
@@ -52,7 +52,7 @@ fn one_leads_and_all_get_what_it_gets() {
     let sharing = leader.share("it");
     assert_eq!(woken.0.load(Ordering::SeqCst), 1000);
     assert!(waits.iter_mut().all(|wait| matches!(poll(wait, &woken), Poll::Ready(Waited::Shared("it")))));
-    assert!(matches!(collapse.join(&key("/a"), UNIX_EPOCH), Join::Shared("it")));
+    assert!(matches!(collapse.join(&key("/a"), UNIX_EPOCH, 0), Join::Shared("it")));
     drop(sharing);
     assert_eq!(collapse.in_flight(), 0);
     drop(lead(&collapse, &key("/a")));
@@ -105,9 +105,9 @@ fn what_is_not_to_be_shared_lets_all_go_and_is_remembered_for_a_while() {
     let until = UNIX_EPOCH + Duration::from_secs(2);
     leader.release(Some(until));
     assert!(matches!(poll(&mut waiting, &woken), Poll::Ready(Waited::Alone)));
-    assert!(matches!(collapse.join(&key("/a"), UNIX_EPOCH), Join::Pass));
+    assert!(matches!(collapse.join(&key("/a"), UNIX_EPOCH, 0), Join::Pass));
     drop(lead(&collapse, &key("/b")));
-    assert!(matches!(collapse.join(&key("/a"), until), Join::Lead(_)));
+    assert!(matches!(collapse.join(&key("/a"), until, 0), Join::Lead(_)));
     collapse.allow(&key("/a"));
     drop(lead(&collapse, &key("/a")));
 }
@@ -116,7 +116,7 @@ fn what_is_not_to_be_shared_lets_all_go_and_is_remembered_for_a_while() {
 fn an_old_flight_that_ends_leaves_the_new_one_alone() {
     let collapse = Collapse::new();
     let sharing = lead(&collapse, &key("/a")).share("old");
-    let waiting = collapse.join(&key("/a"), UNIX_EPOCH);
+    let waiting = collapse.join(&key("/a"), UNIX_EPOCH, 0);
     assert!(matches!(waiting, Join::Shared("old")));
     sharing.seat.as_ref().unwrap().end();
     let leader = lead(&collapse, &key("/a"));
@@ -134,7 +134,7 @@ fn what_began_before_a_write_is_not_for_who_comes_after_it() {
     let mut waited_before = wait(&collapse, &key("/a"));
     assert!(poll(&mut waited_before, &woken).is_pending());
     let other = lead(&collapse, &key("/b"));
-    collapse.forget(&key("/a"));
+    collapse.forget(&Purge::url(&key("/a")));
     let new = lead(&collapse, &key("/a"));
     drop(old.share("old"));
     assert!(matches!(poll(&mut waited_before, &woken), Poll::Ready(Waited::Shared("old"))));
@@ -155,7 +155,7 @@ async fn nobody_hangs() {
             let collapse = collapse.clone();
             tokio::spawn(async move {
                 let key = key(if number % 2 == 0 { "/a" } else { "/b" });
-                let leader = match collapse.join(&key, UNIX_EPOCH) {
+                let leader = match collapse.join(&key, UNIX_EPOCH, 0) {
                     Join::Lead(leader) => leader,
                     Join::Wait(wait) => {
                         let outcome = if number % 3 == 0 {

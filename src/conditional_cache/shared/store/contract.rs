@@ -22,6 +22,15 @@ pub trait Store: Clone + Send + Sync + 'static {
         u64::MAX
     }
 
+    /// Whether a purge since this epoch may have named what is on its way to a key; its tags nobody knows yet, so
+    /// [`Purge::may_name`] tells. Who asks after such a purge is not given what was asked for before it.
+    ///
+    /// A store that keeps no list of its purges takes each for one of this key.
+    fn purged_since(&self, key: &CacheKey, epoch: u64) -> bool {
+        let _ = key;
+        self.epoch() > epoch
+    }
+
     /// The responses under a key, if that can be told without waiting, from memory; `None` if it has to be asked for by [`get`](Self::get).
     fn peek(&self, key: &CacheKey) -> Option<Variants> {
         let _ = key;

@@ -1,6 +1,6 @@
 use std::time::SystemTime;
 
-use http::{HeaderMap, HeaderName, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 
 use super::super::terms::Terms;
 
@@ -26,6 +26,8 @@ pub struct StoredHead {
     pub response_time: SystemTime,
     /// Whether it was purged softly: to be taken as stale from then on, however fresh its fields call it.
     pub stale: bool,
+    /// The `Range` that the latest part answers, if its content is one, and its `Content-Range`.
+    pub(in crate::conditional_cache) answers: Option<Box<RangeAnswer>>,
     /// What follows from all of this, worked out once; a head that was read back has none, and they are worked out when it is used.
     pub(in crate::conditional_cache) terms: Option<Terms>,
 }
@@ -42,6 +44,7 @@ impl StoredHead {
             request_time,
             response_time,
             stale: false,
+            answers: None,
             terms: None,
         }
     }
@@ -52,8 +55,16 @@ impl StoredHead {
         let fields: u64 = self.headers.iter().map(|(name, value)| of(name, value.len())).sum();
         let selecting: u64 =
             self.selecting.0.iter().map(|(name, value)| of(name, value.as_ref().map_or(0, |value| value.len()))).sum();
-        size_of::<Self>() as u64 + fields + selecting
+        let answers = self.answers.as_ref().map_or(0, |answer| answer.range.len() + answer.content_range.len() + FIELD) as u64;
+        size_of::<Self>() as u64 + fields + selecting + answers
     }
+}
+
+/// What a part was sent for, and as what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::conditional_cache) struct RangeAnswer {
+    pub(in crate::conditional_cache) range: HeaderValue,
+    pub(in crate::conditional_cache) content_range: HeaderValue,
 }
 
 /// What a field costs beyond its bytes: a bucket and a hash in the map, a name and a value that point to their bytes.

@@ -175,8 +175,10 @@ impl MemoryStore {
         };
         let new = match kept {
             Kept::Stored => old.with(variant).within(self.0.largest * SHARE / 2),
-            // What it would have replaced is older, and was asked for again for a reason.
-            Kept::TooLarge | Kept::Purged => old.retained(|other| other.head().selecting != variant.head().selecting),
+            // What it would have replaced is older, and was asked for again for a reason; unless that was after the purge.
+            Kept::TooLarge | Kept::Purged => {
+                old.retained(|other| other.head().selecting != variant.head().selecting || other.epoch() > variant.epoch())
+            }
         };
         let counter = match kept {
             Kept::Stored => &self.0.stored,
@@ -242,6 +244,10 @@ impl Store for MemoryStore {
 
     fn epoch(&self) -> u64 {
         self.writing().log.epoch()
+    }
+
+    fn purged_since(&self, key: &CacheKey, epoch: u64) -> bool {
+        self.writing().log.may_name(key, epoch)
     }
 
     fn peek(&self, key: &CacheKey) -> Option<Variants> {

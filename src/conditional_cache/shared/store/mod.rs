@@ -1,5 +1,6 @@
 //! What is stored, and where ([RFC 9111 §2](https://www.rfc-editor.org/rfc/rfc9111#section-2)).
 
+mod author;
 mod body;
 mod contract;
 mod head;
@@ -10,6 +11,7 @@ mod purge;
 mod tag;
 mod variants;
 
+pub(super) use self::{author::Author, head::RangeAnswer};
 pub use self::{
     body::StoredBody,
     contract::{Kept, Store},

@@ -1,10 +1,11 @@
-use super::{super::key::CacheKey, tag::Tags, variants::Variant};
+use super::{super::key::CacheKey, author::Author, tag::Tags, variants::Variant};
 
 /// Which stored responses are to be forgotten, or to be taken as stale.
 #[derive(Clone, Debug)]
 pub struct Purge {
     what: What,
     mode: PurgeMode,
+    author: Option<Author>,
 }
 
 #[derive(Clone, Debug)]
@@ -77,13 +78,30 @@ impl Purge {
         self.mode
     }
 
-    /// Whether it speaks of `variant` under `key`.
+    /// The same, on account of a write: its own answer is not meant.
+    pub(in super::super) fn by(mut self, author: &Author) -> Self {
+        self.author = Some(author.clone());
+        self
+    }
+
+    /// Whether it speaks of `variant` under `key`. A write's own answer, which comes after what the write makes invalid, is not meant by its purges.
     #[must_use]
     pub fn names(&self, key: &CacheKey, variant: &Variant) -> bool {
+        let own = self.author.as_ref().zip(variant.author()).is_some_and(|(one, other)| one.is(other));
+        !own && match &self.what {
+            What::Tags(tags) => tags.meet(variant.tags()),
+            What::Url(_) | What::Prefix(_) | What::Everything => self.may_name(key),
+        }
+    }
+
+    /// Whether it may speak of a response under `key` whose tags nobody knows yet. Groups are of one origin
+    /// ([RFC 9875 §2.1](https://www.rfc-editor.org/rfc/rfc9875#section-2.1)), tags of the application's own are of any.
+    #[must_use]
+    pub fn may_name(&self, key: &CacheKey) -> bool {
         match &self.what {
             What::Url(url) => key.same_url(url),
             What::Prefix(prefix) => key.is_below(prefix),
-            What::Tags(tags) => tags.meet(variant.tags()),
+            What::Tags(tags) => tags.may_be_of(&key.origin_text()),
             What::Everything => true,
         }
     }
@@ -98,6 +116,6 @@ impl Purge {
     }
 
     fn of(what: What) -> Self {
-        Self { what, mode: PurgeMode::Hard }
+        Self { what, mode: PurgeMode::Hard, author: None }
     }
 }

@@ -25,7 +25,13 @@ impl Tags {
     /// Groups of an origin ([RFC 9875 §2.1](https://www.rfc-editor.org/rfc/rfc9875#section-2.1)). The origin is written with its length, so no
     /// name of a group reaches into it.
     pub(in super::super) fn groups<T: AsRef<str>>(origin: &str, names: impl IntoIterator<Item = T>) -> Self {
-        Self::of(names.into_iter().map(|name| format!("group {} {origin}{}", origin.len(), name.as_ref())))
+        Self::of(names.into_iter().map(|name| group(origin) + name.as_ref()))
+    }
+
+    /// Whether one of them may be a tag of a response of this origin.
+    pub(super) fn may_be_of(&self, origin: &str) -> bool {
+        let own = group(origin);
+        self.iter().any(|tag| !tag.starts_with(GROUP) || tag.starts_with(&own))
     }
 
     /// These and those.
@@ -77,6 +83,13 @@ impl Tags {
         self.iter().map(|tag| 2 * tag.len() as u64 + TAG).sum()
     }
 }
+
+/// How a group is written, but for its own name.
+fn group(origin: &str) -> String {
+    format!("{GROUP}{} {origin}", origin.len())
+}
+
+const GROUP: &str = "group ";
 
 /// What a tag costs beyond its text: its place in the list, and a key and a set of keys in the index, though many may share those.
 const TAG: u64 = 256;

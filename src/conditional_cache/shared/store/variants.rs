@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{body::StoredBody, head::StoredHead, tag::Tags};
+use super::{author::Author, body::StoredBody, head::StoredHead, tag::Tags};
 
 /// The most responses that are kept for one key ([RFC 9111 §4.1](https://www.rfc-editor.org/rfc/rfc9111#section-4.1)): a client that invents values
 /// for the fields of a `Vary` must not fill the store.
@@ -13,13 +13,14 @@ pub struct Variant {
     body: StoredBody,
     tags: Tags,
     epoch: u64,
+    author: Option<Author>,
 }
 
 impl Variant {
     /// A response with its content and no tags, asked for after every purge.
     #[must_use]
     pub fn new(head: StoredHead, body: StoredBody) -> Self {
-        Self { head: Arc::new(head), body, tags: Tags::default(), epoch: u64::MAX }
+        Self { head: Arc::new(head), body, tags: Tags::default(), epoch: u64::MAX, author: None }
     }
 
     /// The same, asked for in this [epoch](super::contract::Store::epoch) of the store.
@@ -33,6 +34,17 @@ impl Variant {
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// The same as the answer to a write: what that purges is not this.
+    pub(in super::super) fn by(mut self, author: Author) -> Self {
+        self.author = Some(author);
+        self
+    }
+
+    /// The write that it is the answer to, if it is one.
+    pub(super) fn author(&self) -> Option<&Author> {
+        self.author.as_ref()
     }
 
     /// The same with the tags by which it may be purged.
