@@ -17,6 +17,8 @@
 //! | `aws-lc-rs`, `rust-crypto` | the cryptography of `token-auth`, which wants one of the two, and to be told which if both are compiled in |
 //! | `token-auth-remote` | keys by URL or issuer, introspection |
 //! | `conditional-cache-assets` | files under URLs that change with their content |
+//! | `error-mapping-http2` | the errors of HTTP/2 at an upstream told apart |
+//! | `error-mapping-rustls` | the errors of TLS at an upstream told apart |
 //! | `error-mapping-reqwest` | the errors of reqwest told apart |
 //! | `ws-upgrade-http2` | sockets over HTTP/2 |
 //! | `ws-upgrade-json` | sockets of typed values, as JSON |

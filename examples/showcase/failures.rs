@@ -1,4 +1,14 @@
-//! `GET /api/fail/{panic,error,upstream,timeout,overload}`: five real failures, none of them made up.
+//! `/api/fail/...`: real failures, none of them made up.
+//!
+//! | `GET` | what fails |
+//! |---|---|
+//! | `panic`, `error` | a service of our own |
+//! | `upstream`, `garbage`, `timeout` | a server that this one asks: nobody listens, no HTTP is spoken, nothing is said |
+//! | `cut` | the same in the middle of its answer, when the status is long sent |
+//! | `overload` | a service that has no room; as `POST grpc` for a client of gRPC |
+//! | `empty` | a service that answers 404 and no more |
+//!
+//! `POST too-large` takes 64 bytes.
 //!
 //! Each is a plain tower service that fails as such services do, by its error or by a panic. `ErrorMapping` stands directly around it,
 //! because axum wants a service whose error is `Infallible`; that is the only adapter there is.
@@ -10,16 +20,20 @@ use axum::{
     body::Body,
     extract::Request,
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get_service},
+    routing::{MethodFilter, MethodRouter, on_service},
 };
 use bytes::Bytes;
-use donjon::error_mapping::{ErrorMappingLayer, UpstreamError};
-use http_body_util::Empty;
+use donjon::error_mapping::{EmptyErrors, ErrorMappingLayer, UpstreamError};
+use http::StatusCode;
+use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpSocket, TcpStream},
+};
 use tower::{BoxError, Layer as _, Service, ServiceBuilder, ServiceExt as _, service_fn};
 
 /// How long the silent upstream is given.
@@ -27,13 +41,20 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 type Upstream = Client<HttpConnector, Empty<Bytes>>;
 
-/// The routes, and the two upstreams behind them.
+/// What an upstream says that is no HTTP server.
+const GARBAGE: &str = "SSH-2.0-vault\r\n\r\n";
+/// What one says that dies in the middle. What may be stored would be held back until its entity tag is made.
+const HALF: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncache-control: no-store\r\ncontent-length: 90\r\n\r\nThe first half of an answer, and then ";
+/// How long an upload may be, in bytes.
+const UPLOAD: usize = 64;
+
+/// The routes, and the upstreams behind them.
 ///
 /// # Errors
 /// If the loopback interface gives no port.
 pub(crate) async fn routes() -> io::Result<Router> {
     let closed = Arc::new(ClosedPort::reserve()?);
-    let silent = silent_peer().await?;
+    let [silent, garbled, dying] = [peer(None).await?, peer(Some(GARBAGE)).await?, peer(Some(HALF)).await?];
     let client: Upstream = Client::builder(TokioExecutor::new()).build_http();
 
     let ask_closed = {
@@ -44,10 +65,13 @@ pub(crate) async fn routes() -> io::Result<Router> {
             async move { ask(client, closed.address).await }
         })
     };
-    let ask_silent = service_fn(move |_: Request| {
-        let client = ServiceBuilder::new().timeout(PATIENCE).service(client.clone());
-        async move { ask(client, silent).await }
-    });
+    let ask_peer = |address| {
+        let client = client.clone();
+        service_fn(move |_: Request| {
+            let client = ServiceBuilder::new().timeout(PATIENCE).service(client.clone());
+            async move { ask(client, address).await }
+        })
+    };
     // A limit of nobody: always full, as a service is whose every place is taken.
     let full = ServiceBuilder::new()
         .load_shed()
@@ -55,19 +79,25 @@ pub(crate) async fn routes() -> io::Result<Router> {
         .service_fn(|_: Request| async { Ok::<_, Infallible>(Response::default()) });
 
     Ok(Router::new()
-        .route("/api/fail/panic", failing(service_fn(panic)))
-        .route("/api/fail/error", failing(service_fn(error)))
-        .route("/api/fail/upstream", failing(ask_closed))
-        .route("/api/fail/timeout", failing(ask_silent))
-        .route("/api/fail/overload", failing(full)))
+        .route("/api/fail/panic", failing(MethodFilter::GET, service_fn(panic)))
+        .route("/api/fail/error", failing(MethodFilter::GET, service_fn(error)))
+        .route("/api/fail/upstream", failing(MethodFilter::GET, ask_closed))
+        .route("/api/fail/garbage", failing(MethodFilter::GET, ask_peer(garbled)))
+        .route("/api/fail/timeout", failing(MethodFilter::GET, ask_peer(silent)))
+        .route("/api/fail/cut", failing(MethodFilter::GET, ask_peer(dying)))
+        .route("/api/fail/overload", failing(MethodFilter::GET, full.clone()))
+        .route("/api/fail/grpc", failing(MethodFilter::POST, full))
+        .route("/api/fail/too-large", failing(MethodFilter::POST, service_fn(upload)))
+        .route("/api/fail/empty", failing(MethodFilter::GET, service_fn(empty))))
 }
 
 /// Lets a service that fails stand in an axum router.
-fn failing<S>(service: S) -> MethodRouter
+fn failing<S>(method: MethodFilter, service: S) -> MethodRouter
 where
     S: Service<Request, Response = Response, Error: Into<BoxError>, Future: Send> + Clone + Send + Sync + 'static,
 {
-    get_service(ErrorMappingLayer::new().layer(service).map_response(IntoResponse::into_response))
+    let mapping = ErrorMappingLayer::new().empty_errors(EmptyErrors::Fill);
+    on_service(method, mapping.layer(service).map_response(IntoResponse::into_response))
 }
 
 #[expect(clippy::panic, reason = "that is what this route shows")]
@@ -79,6 +109,17 @@ async fn error(_: Request) -> Result<Response, io::Error> {
     Err(io::Error::other("ledger 7: the key to the vault does not fit"))
 }
 
+/// Reads what it is sent, as far as it may.
+async fn upload(request: Request) -> Result<Response, BoxError> {
+    let content = Limited::new(request.into_body(), UPLOAD).collect().await?.to_bytes();
+    Ok(format!("{} bytes, thank you", content.len()).into_response())
+}
+
+/// An answer as many a service gives it.
+async fn empty(_: Request) -> Result<Response, Infallible> {
+    Ok(StatusCode::NOT_FOUND.into_response())
+}
+
 /// Asks the upstream at `address` and passes its answer on.
 async fn ask<S, B>(client: S, address: SocketAddr) -> Result<Response, BoxError>
 where
@@ -88,7 +129,7 @@ where
     let request = http::Request::get(format!("http://{address}/")).body(Empty::new())?;
     // The marker says that whatever went wrong, a timeout too, is the fault of an upstream and not ours: 502 or 504, not 500.
     let response = client.oneshot(request).await.map_err(UpstreamError::new)?;
-    Ok(response.map(Body::new))
+    Ok(response.map(|body| Body::new(body.map_err(UpstreamError::new))))
 }
 
 /// A loopback port that is taken and closed: bound, so that no other program gets it, and never listening.
@@ -105,20 +146,30 @@ impl ClosedPort {
     }
 }
 
-/// A loopback peer that accepts, reads, and never answers.
-async fn silent_peer() -> io::Result<SocketAddr> {
+/// A loopback peer that says this to whoever asks, and hangs up; or reads and never answers.
+async fn peer(says: Option<&'static str>) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move {
         loop {
             match listener.accept().await {
-                Ok((mut stream, _)) => {
-                    tokio::spawn(async move { tokio::io::copy(&mut stream, &mut tokio::io::sink()).await });
-                }
+                Ok((stream, _)) => drop(tokio::spawn(misbehave(stream, says))),
                 // Out of file descriptors, for one: it passes.
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
     });
     Ok(address)
+}
+
+async fn misbehave(mut stream: TcpStream, says: Option<&str>) -> io::Result<()> {
+    if let Some(says) = says {
+        // Whatever was asked, in one piece or in more.
+        let _ = stream.read(&mut [0; 1024]).await?;
+        stream.write_all(says.as_bytes()).await?;
+        // What was said is on its way to the client by then.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stream.shutdown().await?;
+    }
+    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.map(drop)
 }

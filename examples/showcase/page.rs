@@ -13,9 +13,10 @@ pub(crate) const CSP: &str = "default-src 'none'; script-src 'self'; style-src '
                        base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// Name and content of each asset.
-const ASSETS: [(&str, &str); 6] = [
+const ASSETS: [(&str, &str); 7] = [
     ("app.js", include_str!("page/app.js")),
     ("chat.js", include_str!("page/chat.js")),
+    ("failures.js", include_str!("page/failures.js")),
     ("exchange.js", include_str!("page/exchange.js")),
     ("session.js", include_str!("page/session.js")),
     ("icon.svg", include_str!("page/icon.svg")),

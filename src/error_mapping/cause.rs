@@ -24,11 +24,12 @@ pub enum Role {
 /// | [`Internal`](Self::Internal), [`Panic`](Self::Panic) | 500 | never |
 /// | [`ContentTooLarge`](Self::ContentTooLarge) | 413 | never |
 /// | [`RequestTimedOut`](Self::RequestTimedOut) | 408 | idempotent only |
+/// | [`RequestIncomplete`](Self::RequestIncomplete) | 400 | idempotent only |
 /// | [`Overloaded`](Self::Overloaded) | 503 | safe |
 /// | [`Unavailable`](Self::Unavailable) | 503 | idempotent only |
 /// | [`TimedOut`](Self::TimedOut) | origin 503, gateway 504 | idempotent only |
 /// | [`DestinationUnavailable`](Self::DestinationUnavailable) | 503 | gateway safe, origin idempotent only |
-/// | [`ConnectionRefused`](Self::ConnectionRefused), [`DnsError`](Self::DnsError), [`DestinationUnroutable`](Self::DestinationUnroutable), [`ConnectionFailed`](Self::ConnectionFailed) | 502 | gateway safe, origin idempotent only |
+/// | [`ConnectionRefused`](Self::ConnectionRefused), [`DnsError`](Self::DnsError), [`DestinationUnroutable`](Self::DestinationUnroutable), [`ConnectionFailed`](Self::ConnectionFailed), [`TlsFailed`](Self::TlsFailed), [`TlsCertificate`](Self::TlsCertificate), [`TlsAlert`](Self::TlsAlert), [`Unprocessed`](Self::Unprocessed) | 502 | gateway safe, origin idempotent only |
 /// | [`DnsTimedOut`](Self::DnsTimedOut), [`ConnectionTimedOut`](Self::ConnectionTimedOut) | 504 | gateway safe, origin idempotent only |
 /// | [`ResponseTimedOut`](Self::ResponseTimedOut) | 504 | idempotent only |
 /// | [`ConnectionTerminated`](Self::ConnectionTerminated), [`ResponseIncomplete`](Self::ResponseIncomplete), [`HeaderSectionTooLarge`](Self::HeaderSectionTooLarge), [`TransferCoding`](Self::TransferCoding), [`ProtocolError`](Self::ProtocolError), [`UpstreamFailed`](Self::UpstreamFailed) | 502 | idempotent only |
@@ -46,6 +47,9 @@ pub enum Cause {
     ContentTooLarge,
     /// The client did not send its request's content in time.
     RequestTimedOut,
+    /// The client's request broke off, or became unreadable, while a gateway sent it on
+    /// ([RFC 9112 §8](https://www.rfc-editor.org/rfc/rfc9112#section-8)).
+    RequestIncomplete,
     /// The service had no room for the request and did not begin it.
     Overloaded,
     /// The worker behind a buffer is gone; it may have begun the request.
@@ -66,6 +70,16 @@ pub enum Cause {
     ConnectionFailed,
     /// No connection to the upstream came about in time: nothing was sent.
     ConnectionTimedOut,
+    /// The upstream does not speak TLS as this server does: nothing was sent. Told apart with the feature `error-mapping-rustls`, as are the next two.
+    TlsFailed,
+    /// The upstream's certificate is not one that this server takes: nothing was sent.
+    TlsCertificate,
+    /// The upstream ended the TLS handshake with an alert: nothing was sent.
+    TlsAlert,
+    /// The connection was gone before the request was begun, or the upstream said that it did not begin it: by `REFUSED_STREAM`, or by a `GOAWAY`
+    /// that names an earlier stream as its last ([RFC 9113 §8.7](https://www.rfc-editor.org/rfc/rfc9113#section-8.7); told apart with the feature
+    /// `error-mapping-http2`).
+    Unprocessed,
     /// The upstream was asked and did not answer in time.
     ResponseTimedOut,
     /// The upstream's connection broke.
@@ -88,6 +102,8 @@ const DONE_HALF: &str = "The server failed while it handled the request, and par
 const TOO_LARGE: &str = "The content of the request is longer than the server accepts. Send less.";
 const UPLOAD_TOO_SLOW: &str = "The content of the request did not arrive in time. \
                               Trying again may work, if repeating the request does no harm.";
+const UPLOAD_CUT: &str = "The content of the request did not arrive whole. \
+                         Trying again may work, if repeating the request does no harm.";
 const OVERLOADED: &str = "The server has too much to do and did not begin to handle the request. Trying again may work.";
 const UNAVAILABLE: &str = "The server cannot handle requests at the moment, and part of this one may have been carried out. \
                            Trying again may work, if repeating the request does no harm.";
@@ -97,6 +113,8 @@ const NOT_REACHED: &str = "A server that this one depends on could not be reache
                            Trying again may work, if repeating the request does no harm.";
 const NOT_FORWARDED: &str = "A server that this one depends on could not be reached, so nothing was carried out. \
                              Trying again may work.";
+const NOT_BEGUN: &str = "A server that this one depends on did not begin to handle the request, so nothing was carried out. \
+                         Trying again may work.";
 const NO_ANSWER: &str = "A server that this one depends on did not answer in time, and may have carried the request out. \
                          Trying again may work, if repeating the request does no harm.";
 const NO_USABLE_ANSWER: &str = "A server that this one depends on gave no usable answer, and may have carried the request out. \
@@ -118,6 +136,7 @@ impl Cause {
             Self::Panic => "panic",
             Self::ContentTooLarge => "content_too_large",
             Self::RequestTimedOut => "request_timeout",
+            Self::RequestIncomplete => "request_incomplete",
             Self::Overloaded => "overloaded",
             Self::Unavailable => "unavailable",
             Self::TimedOut => "timeout",
@@ -128,6 +147,10 @@ impl Cause {
             Self::ConnectionRefused => "connection_refused",
             Self::ConnectionFailed => "connection_failed",
             Self::ConnectionTimedOut => "connection_timeout",
+            Self::TlsFailed => "tls_protocol_error",
+            Self::TlsCertificate => "tls_certificate_error",
+            Self::TlsAlert => "tls_alert_received",
+            Self::Unprocessed => "unprocessed",
             Self::ResponseTimedOut => "http_response_timeout",
             Self::ConnectionTerminated => "connection_terminated",
             Self::ResponseIncomplete => "http_response_incomplete",
@@ -145,7 +168,11 @@ impl Cause {
             Self::Internal | Self::Panic => Some("proxy_internal_error"),
             Self::TimedOut => Some("connection_read_timeout"),
             Self::ConnectionFailed => Some("destination_unavailable"),
-            Self::ContentTooLarge | Self::RequestTimedOut | Self::Overloaded | Self::Unavailable | Self::UpstreamFailed => None,
+            // Said in the upstream's stead, of what the client sent.
+            Self::ContentTooLarge | Self::RequestTimedOut | Self::RequestIncomplete => Some("http_request_error"),
+            // The nearest: whether it was the connection or a stream of it that ended, no registered type says.
+            Self::Unprocessed => Some("connection_terminated"),
+            Self::Overloaded | Self::Unavailable | Self::UpstreamFailed => None,
             named => Some(named.as_str()),
         }
     }
@@ -158,13 +185,14 @@ impl Cause {
                 | Self::Panic
                 | Self::ContentTooLarge
                 | Self::RequestTimedOut
+                | Self::RequestIncomplete
                 | Self::Overloaded
                 | Self::Unavailable
                 | Self::DestinationUnavailable
         )
     }
 
-    /// Whether it says that no byte of the request was sent on.
+    /// Whether it says that nothing was done: no byte of the request was sent on, or the upstream did not begin it.
     pub(super) const fn is_unsent(self) -> bool {
         matches!(
             self,
@@ -176,6 +204,10 @@ impl Cause {
                 | Self::ConnectionRefused
                 | Self::ConnectionFailed
                 | Self::ConnectionTimedOut
+                | Self::TlsFailed
+                | Self::TlsCertificate
+                | Self::TlsAlert
+                | Self::Unprocessed
         )
     }
 
@@ -190,6 +222,7 @@ impl Cause {
             Self::Internal | Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, Never, DONE_HALF),
             Self::ContentTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Never, TOO_LARGE),
             Self::RequestTimedOut => (StatusCode::REQUEST_TIMEOUT, IdempotentOnly, UPLOAD_TOO_SLOW),
+            Self::RequestIncomplete => (StatusCode::BAD_REQUEST, IdempotentOnly, UPLOAD_CUT),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, Safe, OVERLOADED),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, IdempotentOnly, UNAVAILABLE),
             Self::TimedOut => match role {
@@ -199,6 +232,7 @@ impl Cause {
             Self::DestinationUnavailable => (StatusCode::SERVICE_UNAVAILABLE, unreached, not_reached),
             Self::DnsTimedOut | Self::ConnectionTimedOut => (StatusCode::GATEWAY_TIMEOUT, unreached, not_reached),
             Self::ResponseTimedOut => (StatusCode::GATEWAY_TIMEOUT, IdempotentOnly, NO_ANSWER),
+            Self::Unprocessed if role == Role::Gateway => (StatusCode::BAD_GATEWAY, Safe, NOT_BEGUN),
             unsent if unsent.is_unsent() => (StatusCode::BAD_GATEWAY, unreached, not_reached),
             _ => (StatusCode::BAD_GATEWAY, IdempotentOnly, NO_USABLE_ANSWER),
         };
@@ -223,13 +257,14 @@ mod tests {
     type Answer = (u16, Retryability);
 
     /// A cause, its answers of an origin and of a gateway, and what Proxy-Status calls it.
-    const ALL: [(Cause, Answer, Answer, Option<&str>); 21] = {
+    const ALL: [(Cause, Answer, Answer, Option<&str>); 26] = {
         use Retryability::{IdempotentOnly, Never, Safe};
         [
             (Cause::Internal, (500, Never), (500, Never), Some("proxy_internal_error")),
             (Cause::Panic, (500, Never), (500, Never), Some("proxy_internal_error")),
-            (Cause::ContentTooLarge, (413, Never), (413, Never), None),
-            (Cause::RequestTimedOut, (408, IdempotentOnly), (408, IdempotentOnly), None),
+            (Cause::ContentTooLarge, (413, Never), (413, Never), Some("http_request_error")),
+            (Cause::RequestTimedOut, (408, IdempotentOnly), (408, IdempotentOnly), Some("http_request_error")),
+            (Cause::RequestIncomplete, (400, IdempotentOnly), (400, IdempotentOnly), Some("http_request_error")),
             (Cause::Overloaded, (503, Safe), (503, Safe), None),
             (Cause::Unavailable, (503, IdempotentOnly), (503, IdempotentOnly), None),
             (Cause::TimedOut, (503, IdempotentOnly), (504, IdempotentOnly), Some("connection_read_timeout")),
@@ -240,6 +275,10 @@ mod tests {
             (Cause::ConnectionRefused, (502, IdempotentOnly), (502, Safe), Some("connection_refused")),
             (Cause::ConnectionFailed, (502, IdempotentOnly), (502, Safe), Some("destination_unavailable")),
             (Cause::ConnectionTimedOut, (504, IdempotentOnly), (504, Safe), Some("connection_timeout")),
+            (Cause::TlsFailed, (502, IdempotentOnly), (502, Safe), Some("tls_protocol_error")),
+            (Cause::TlsCertificate, (502, IdempotentOnly), (502, Safe), Some("tls_certificate_error")),
+            (Cause::TlsAlert, (502, IdempotentOnly), (502, Safe), Some("tls_alert_received")),
+            (Cause::Unprocessed, (502, IdempotentOnly), (502, Safe), Some("connection_terminated")),
             (Cause::ResponseTimedOut, (504, IdempotentOnly), (504, IdempotentOnly), Some("http_response_timeout")),
             (Cause::ConnectionTerminated, (502, IdempotentOnly), (502, IdempotentOnly), Some("connection_terminated")),
             (Cause::ResponseIncomplete, (502, IdempotentOnly), (502, IdempotentOnly), Some("http_response_incomplete")),

@@ -137,8 +137,15 @@ fn is_of_token(character: char) -> bool {
 
 fn escape_controls(out: &mut String, text: &str) {
     for character in text.chars() {
-        if character.is_control() { out.extend(character.escape_default()) } else { out.push(character) }
+        if is_obeyed(character) { out.extend(character.escape_default()) } else { out.push(character) }
     }
+}
+
+/// What a terminal or a reader of logs does not show but follows: controls, Unicode's own line ends, and what turns the order of the text around
+/// it ([UAX 9 §2](https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters)).
+fn is_obeyed(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -171,6 +178,8 @@ mod tests {
             ("two tokens", "eyJh.e30.a|eyJh.e30.b", "…|…"),
             ("a token in a path", "https://h/eyJh.e30.hunter2", "https://h/…"),
             ("control", "a\r\nb\u{1b}[2J", "a\\r\\nb\\u{1b}[2J"),
+            ("a line end of Unicode's", "a\u{2028}b", "a\\u{2028}b"),
+            ("text turned around", "a\u{202e}b", "a\\u{202e}b"),
             ("control in a host", "a://\u{1}b", "a://\\u{1}b"),
             ("control before a token", "\u{1}eyJx", "\\u{1}…"),
         ] {
@@ -252,7 +261,7 @@ mod tests {
 
         #[test]
         fn any_text_stays_within_bounds(text in any::<String>()) {
-            // A control is written in at most eight characters, `\u{9f}` and its like.
+            // A control is written in at most eight characters, `\u{2028}` and its like.
             prop_assert!(scrub(&text).chars().count() <= 8 * text.chars().count() + 1);
         }
     }

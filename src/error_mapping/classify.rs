@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use super::{
-    cause::Cause,
+    cause::{Cause, Role},
     chain::chain,
     config::Config,
     guard::{Panicked, catch},
@@ -43,9 +43,14 @@ pub(super) fn classify(failure: &Failure, config: &Config) -> Verdict {
     if let Some(problem) = chain(error).find_map(|error| own(error, config)) {
         return Verdict::Own(problem);
     }
-    match (cause_of(error, Place::Here), &config.fallback) {
+    let cause = match cause_of(error, Place::Here) {
+        // What an origin sends to a server that it asks is its own, whoever it has it from.
+        Cause::RequestIncomplete if config.role == Role::Origin => Cause::Internal,
+        cause => cause,
+    };
+    match (cause, &config.fallback) {
         (Cause::Internal, Some(fallback)) => Verdict::Own(fallback(error)),
-        (cause, _) => Verdict::Known(cause),
+        _ => Verdict::Known(cause),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{error::Error, net::IpAddr};
 
-use http::{Extensions, HeaderMap, HeaderName, header};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header, uri::Authority};
 
 use super::{
     chain::{chain, scrub},
@@ -25,7 +25,21 @@ const FORWARDED: [HeaderName; 5] = [
 /// Whether the request came from the machine itself and by no proxy.
 pub(super) fn is_local(peer_of: &PeerOf, headers: &HeaderMap, extensions: &Extensions) -> bool {
     let peer = guard(|| peer_of(extensions)).ok().flatten();
-    peer.is_some_and(|peer| peer.to_canonical().is_loopback()) && !FORWARDED.iter().any(|name| headers.contains_key(name))
+    peer.is_some_and(|peer| peer.to_canonical().is_loopback())
+        && !FORWARDED.iter().any(|name| headers.contains_key(name))
+        && headers.get_all(header::HOST).iter().all(is_this_machine)
+}
+
+/// Whether it is a name that nobody else can give to an address of this machine. A foreign site that has led its own name here (DNS rebinding)
+/// shares its origin with us, and its scripts read what we answer to the browser that sits here.
+///
+/// HTTP/2 has no such field; but no browser speaks it without TLS, whose certificate the foreign name has not.
+fn is_this_machine(host: &HeaderValue) -> bool {
+    let Ok(authority) = Authority::try_from(host.as_bytes()) else { return false };
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    // No resolver asks another for it (RFC 6761 §6.3).
+    let last_label = name.rsplit('.').next().unwrap_or(name);
+    last_label.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 /// How many errors of a chain are shown.
@@ -66,6 +80,30 @@ mod tests {
             let headers: HeaderMap =
                 header.map(|name| (HeaderName::from_static(name), HeaderValue::from_static("x"))).into_iter().collect();
             assert_eq!(is_local(&|extensions| extensions.get().copied(), &headers, &extensions), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_by_a_name_of_this_machine() {
+        for (hosts, expected) in [
+            (&[][..], true),
+            (&["localhost"], true),
+            (&["LocalHost:3000"], true),
+            (&["app.localhost:3000"], true),
+            (&["127.0.0.1:3000"], true),
+            (&["[::1]:3000"], true),
+            (&["rebound.example"], false),
+            (&["rebound.example:3000"], false),
+            (&["localhost.rebound.example"], false),
+            (&["notlocalhost"], false),
+            (&["192.168.0.2"], false),
+            (&["localhost", "rebound.example"], false),
+            (&[""], false),
+            (&["a b"], false),
+        ] {
+            let headers = hosts.iter().map(|host| (header::HOST, HeaderValue::from_static(host))).collect();
+            let peer = |_: &Extensions| Some(IpAddr::from([127, 0, 0, 1]));
+            assert_eq!(is_local(&peer, &headers, &Extensions::new()), expected, "{hosts:?}");
         }
     }
 

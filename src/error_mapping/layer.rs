@@ -148,7 +148,8 @@ impl ErrorMappingLayer {
     /// the machine's own loopback address, for development. Texts are scrubbed as for the log.
     ///
     /// `peer` finds the address of the connection's other end in the extensions of the request. Where it is not known, is not a loopback address,
-    /// or the request carries a trace of a proxy (`Forwarded`, `Via`, `X-Forwarded-For`, `X-Forwarded-Host`, `X-Real-Ip`), nothing is shown.
+    /// or the request carries a trace of a proxy (`Forwarded`, `Via`, `X-Forwarded-For`, `X-Forwarded-Host`, `X-Real-Ip`), or asks a `Host` that is
+    /// neither a loopback address nor within `localhost`, nothing is shown.
     ///
     /// # Danger
     /// A proxy on the same machine that leaves no trace makes every client a local one: never set it where clients come by one.

@@ -96,8 +96,10 @@
 //! same answer.
 //!
 //! # Feature
-//! `error-mapping`. With `error-mapping-reqwest` the errors of reqwest 0.13 are told apart too; without it they are seen through as far as an
-//! error of hyper-util's client is beneath them, which leaves reqwest's own timeouts and what fails in a response's content at 500.
+//! `error-mapping`. With `error-mapping-http2` a stream that an upstream refused, and one that its `GOAWAY` left out, are known to be unprocessed; with
+//! `error-mapping-rustls` a TLS handshake that failed is told apart from a connection that did. With `error-mapping-reqwest` the errors of reqwest
+//! 0.13 are told apart too; without it they are seen through as far as an error of hyper-util's client is beneath them, which leaves reqwest's own
+//! timeouts and what fails in a response's content at 500.
 
 mod as_error;
 mod asked;

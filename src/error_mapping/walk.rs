@@ -33,12 +33,16 @@ pub(super) fn cause_of(error: &(dyn Error + 'static), place: Place) -> Cause {
 pub(super) enum Place {
     /// In this server, or between it and its client.
     Here,
+    /// In the body of the request that was sent on.
+    Upload,
     /// In the body of a response that a gateway hands on: what hyper says there it says of an upstream.
     Relayed,
     /// At an upstream; what was done by then is unknown.
     Upstream,
     /// On the way to an upstream: nothing was sent.
     Connecting,
+    /// At an upstream that something may have reached, and that has sent no head.
+    Asked,
     /// At an upstream that something may have reached.
     Sent,
 }
@@ -73,13 +77,17 @@ impl Walk {
         } else {
             #[cfg(feature = "error-mapping-reqwest")]
             self.enter_reqwest(error);
+            #[cfg(feature = "error-mapping-http2")]
+            self.enter_http2(error);
+            #[cfg(feature = "error-mapping-rustls")]
+            self.enter_tls(error);
         }
         ControlFlow::Continue(())
     }
 
     /// In this server, as far as it is known.
     fn is_ours(&self) -> bool {
-        matches!(self.place, Place::Here | Place::Relayed)
+        matches!(self.place, Place::Here | Place::Upload | Place::Relayed)
     }
 
     fn enter_client(&mut self, error: &legacy::Error) {
@@ -88,7 +96,7 @@ impl Walk {
             let late = matches!(self.cause, Cause::ResponseTimedOut);
             Self { place: Place::Connecting, cause: if late { Cause::ConnectionTimedOut } else { Cause::ConnectionFailed } }
         } else if error.source().is_some() {
-            Self { place: Place::Sent, cause: Cause::UpstreamFailed }
+            Self { place: Place::Asked, cause: Cause::UpstreamFailed }
         } else {
             // Only its complaints of the request that we made (method, version, relative URI) have no source.
             Self { place: Place::Here, cause: Cause::Internal }
@@ -108,19 +116,57 @@ impl Walk {
         };
     }
 
+    /// Beneath hyper's error.
+    #[cfg(feature = "error-mapping-http2")]
+    fn enter_http2(&mut self, error: &(dyn Error + 'static)) {
+        let (Place::Asked | Place::Sent, Some(error)) = (self.place, error.downcast_ref::<h2::Error>()) else { return };
+        // h2 gives the error of a GOAWAY to the streams after the last one that it names, and to no other.
+        let left_out = error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM));
+        self.cause = if error.is_library() {
+            Cause::ProtocolError
+        } else if left_out && self.place == Place::Asked {
+            Cause::Unprocessed
+        } else if error.is_remote() {
+            Cause::ResponseIncomplete
+        } else {
+            self.cause
+        };
+    }
+
+    /// Of the handshake. What comes later may follow a request: a server that speaks TLS 1.3 refuses its client's certificate only then.
+    #[cfg(feature = "error-mapping-rustls")]
+    fn enter_tls(&mut self, error: &(dyn Error + 'static)) {
+        if let (Place::Connecting, Some(error)) = (self.place, error.downcast_ref::<rustls::Error>()) {
+            self.cause = match error {
+                rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => Cause::TlsCertificate,
+                rustls::Error::AlertReceived(_) => Cause::TlsAlert,
+                _ => Cause::TlsFailed,
+            };
+        }
+    }
+
     fn enter_hyper(&mut self, error: &hyper::Error) {
-        if self.place == Place::Here {
-            return;
+        match self.place {
+            Place::Here => return,
+            Place::Upload => {
+                self.cause = Cause::RequestIncomplete;
+                return;
+            }
+            _ => {}
         }
         if error.is_user() {
             // Not the upstream's doing: the request that we made, or the upload of our client that went into it.
-            *self = Self { place: Place::Here, cause: Cause::Internal };
+            *self = Self { place: Place::Upload, cause: Cause::Internal };
             return;
         }
-        if self.place != Place::Connecting {
+        // Of a request hyper's client says it for one that it did not begin (`hyper::client::conn::TrySendError`).
+        let unbegun = error.is_canceled() && self.place == Place::Asked;
+        if matches!(self.place, Place::Upstream | Place::Relayed) {
             self.place = Place::Sent;
         }
-        self.cause = if error.is_incomplete_message() {
+        self.cause = if unbegun {
+            Cause::Unprocessed
+        } else if error.is_incomplete_message() {
             Cause::ResponseIncomplete
         } else if error.is_parse_too_large() {
             Cause::HeaderSectionTooLarge
@@ -144,29 +190,31 @@ impl Walk {
             TimedOut, UnexpectedEof,
         };
         match (self.place, kind) {
-            (Place::Upstream | Place::Connecting | Place::Sent, TimedOut) => ControlFlow::Break(self.timed_out()),
+            (Place::Upstream | Place::Connecting | Place::Asked | Place::Sent, TimedOut) => ControlFlow::Break(self.timed_out()),
             // The name server's connection, not the upstream's.
             (Place::Connecting, _) if self.cause == Cause::DnsError => ControlFlow::Continue(()),
+            // The connection's own error, which was there before the request.
+            (Place::Asked, _) if self.cause == Cause::Unprocessed => ControlFlow::Break(Cause::Unprocessed),
             (Place::Upstream | Place::Connecting, ConnectionRefused) => ControlFlow::Break(Cause::ConnectionRefused),
             (Place::Upstream | Place::Connecting, HostUnreachable | NetworkUnreachable) => {
                 ControlFlow::Break(Cause::DestinationUnroutable)
             }
-            (Place::Upstream | Place::Sent, ConnectionReset | ConnectionAborted | BrokenPipe) => {
+            (Place::Upstream | Place::Asked | Place::Sent, ConnectionReset | ConnectionAborted | BrokenPipe) => {
                 ControlFlow::Break(Cause::ConnectionTerminated)
             }
-            (Place::Upstream | Place::Sent, UnexpectedEof) => ControlFlow::Break(Cause::ResponseIncomplete),
+            (Place::Upstream | Place::Asked | Place::Sent, UnexpectedEof) => ControlFlow::Break(Cause::ResponseIncomplete),
             // How hyper's decoder calls a chunk that is none.
-            (Place::Sent, InvalidInput) => ControlFlow::Break(Cause::TransferCoding),
+            (Place::Asked | Place::Sent, InvalidInput) => ControlFlow::Break(Cause::TransferCoding),
             _ => ControlFlow::Continue(()),
         }
     }
 
     fn timed_out(&self) -> Cause {
         match self.place {
-            Place::Here | Place::Relayed => Cause::TimedOut,
+            Place::Here | Place::Upload | Place::Relayed => Cause::TimedOut,
             Place::Connecting if self.cause == Cause::DnsError => Cause::DnsTimedOut,
             Place::Connecting => Cause::ConnectionTimedOut,
-            Place::Upstream | Place::Sent => Cause::ResponseTimedOut,
+            Place::Upstream | Place::Asked | Place::Sent => Cause::ResponseTimedOut,
         }
     }
 }

@@ -256,11 +256,12 @@ describe("failures", () => {
     ["panic", 500, "never"],
     ["error", 500, "never"],
     ["upstream", 502, "idempotent-only"],
+    ["garbage", 502, "idempotent-only"],
     ["timeout", 504, "idempotent-only"],
     ["overload", 503, "safe"],
   ];
   // Words of the inner errors, of Rust and of its crates.
-  const INNER = /vault|ledger|panicked|refused|127\.0\.0\.1|localhost|\.rs\b|hyper|tower|tokio|os error|elapsed|os\.|backtrace/i;
+  const INNER = /vault|ledger|SSH|panicked|refused|127\.0\.0\.1|localhost|\.rs\b|hyper|tower|tokio|os error|elapsed|os\.|backtrace/i;
 
   for (const [name, status, retry] of FAILURES) {
     test(`${name} is a ${status}; retry: ${retry}`, async () => {
@@ -293,6 +294,34 @@ describe("failures", () => {
       assert.equal(page.match(/Do not send|Trying again/g).length, 1, "the advice is given once");
     });
   }
+
+  test("an answer that breaks off never ends cleanly", async () => {
+    const received = await untilHungUp(server, "GET /api/fail/cut HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    assert.match(received, /^HTTP\/1\.1 200 /);
+    assert.match(received, /content-length: 90\r\n/i);
+    assert.match(received, /\r\n\r\nThe first half of an answer, and then $/);
+  });
+
+  test("an upload beyond the limit is refused, one within it is read", async () => {
+    const send = (body) => get("/api/fail/too-large", {}, { method: "POST", body });
+    const problem = await assertProblem(await send("x".repeat(65)), 413);
+    assert.deepEqual([problem.title, problem.retry], ["Content Too Large", "never"]);
+    assert.equal(await (await send("x".repeat(64))).text(), "64 bytes, thank you");
+  });
+
+  test("a bare 404 is filled in", async () => {
+    const problem = await assertProblem(await get("/api/fail/empty"), 404);
+    assert.equal(problem.retry, "never");
+  });
+
+  test("a client of gRPC is told by trailers alone", async () => {
+    const response = await get("/api/fail/grpc", { "content-type": "application/grpc" }, { method: "POST" });
+    assert.equal(response.status, 200);
+    assert.equal(response.headers.get("content-type"), "application/grpc");
+    assert.equal(response.headers.get("grpc-status"), "14");
+    assert.doesNotMatch(response.headers.get("grpc-message"), INNER);
+    assert.equal(await response.text(), "");
+  });
 
   test("a bad token is refused before anything can fail", async () => {
     await assertProblem(await get("/api/fail/panic", bearer("x.y.z")), 401);

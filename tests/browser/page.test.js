@@ -166,21 +166,46 @@ describe("caching", () => {
 
 describe("errors", () => {
   const CARDS = [
-    ["panic", "500", /Do not send it again/],
-    ["error", "500", /Do not send it again/],
-    ["upstream", "502", /Trying again may work[^]*tried again|tried again[^]*Trying again may work/],
-    ["timeout", "504", /tried again/],
-    ["overload", "503", /retry-after: \d/i],
+    ["error", "500", "Internal Server Error", /^No/],
+    ["panic", "500", "Internal Server Error", /^No/],
+    ["upstream", "502", "Bad Gateway", /^If repeating/],
+    ["garbage", "502", "Bad Gateway", /^If repeating/],
+    ["timeout", "504", "Gateway Timeout", /^If repeating/],
+    ["overload", "503", "Service Unavailable", /^Yes/],
+    ["empty", "404", "Not Found", /^No/],
   ];
-  for (const [name, code, advice] of CARDS) {
+  const UPLOAD = ["too-large", "413", "Content Too Large", /^No/];
+
+  /** What is told of a name in the list above the exchange. */
+  const fact = (name) => view("error-mapping").locator("dl.facts div", { hasText: name }).locator("dd").innerText();
+
+  for (const [name, code, title, advice] of [...CARDS, UPLOAD]) {
     test(`${name} is shown as a ${code} with its advice`, async () => {
       await page.locator(`[data-fail="${name}"]`).click();
       const said = await shows("error-mapping", code);
-      assert.match(said, advice);
       assert.match(said, /no-store/);
       assert.match(said, /application\/problem\+json/);
+      assert.equal(await fact("The client sees"), `a problem: ${title}`);
+      assert.match(await fact("Send it again?"), advice);
+      assert.equal(/^retry-after: \d/im.test(said), name === "overload");
+      if (name === "overload") assert.match(await fact("After"), /^1 second,/);
     });
   }
+
+  test("a body that breaks off is an error and no half of an answer", async () => {
+    await page.locator('[data-fail="cut"]').click();
+    const said = await shows("error-mapping", "200 OK, then cut off");
+    assert.match(said, /The first half of an answer, and then\s+here the connection broke/);
+    assert.match(await fact("Send it again?"), /^If repeating/);
+  });
+
+  test("a client of gRPC is answered in its own terms", async () => {
+    await page.locator('[data-fail="grpc"]').click();
+    const said = await shows("error-mapping", "200");
+    assert.match(said, /^grpc-status: 14$/m);
+    assert.equal(await fact("The client sees"), "status 14 of gRPC");
+    assert.match(await fact("Send it again?"), /^Yes/);
+  });
 
   test("as HTML it is shown as text, not as a part of the page", async () => {
     await page.getByLabel("HTML").check();
@@ -189,6 +214,8 @@ describe("errors", () => {
     assert.match(said, /content-type: text\/html/i);
     assert.match(said, /<h1/);
     assert.equal(await page.locator("h1").count(), 1);
+    assert.equal(await fact("The client sees"), "a page: Service Unavailable");
+    assert.equal(await fact("Send it again?"), "Trying again may work.");
   });
 
   test("followed as a link it is a page that a browser shows without complaint", async () => {

@@ -174,6 +174,22 @@ describe("a client that goes away", () => {
     });
   });
 
+  const UPLOADS = {
+    "the end of an upload too early": ["Content-Length: 10\r\n\r\nhalf", true],
+    "an upload that is no chunk": ["Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nZZ\r\n", false],
+  };
+  for (const [name, [rest, ends]] of Object.entries(UPLOADS)) {
+    test(`without going: ${name} is its own fault and not the upstream's`, () =>
+      using([() => upstream((request) => request.resume().on("error", () => {})), gateway], async (up, server) => {
+        const uploading = client(server);
+        uploading.send(`POST / HTTP/1.1\r\nHost: a\r\n${rest}`);
+        if (ends) uploading.socket.end();
+        assert.match(await uploading.until(/"status":/), /^HTTP\/1\.1 400[^]*proxy-status: donjon; error=http_request_error/i);
+        await eventually(() => up.connections() === 0, "the upstream is let go");
+        uploading.close();
+      }));
+  }
+
   test("in the middle of its own upload: the upstream sees no clean end", () => {
     const aborted = [];
     return using([() => upstream((request) => request.resume().on("aborted", () => aborted.push(request)).on("error", () => {})), gateway], async (_, server) => {

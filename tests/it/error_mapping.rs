@@ -15,6 +15,8 @@ mod reports;
 mod retry;
 mod secrets;
 mod special;
+#[cfg(all(feature = "error-mapping-http2", feature = "error-mapping-rustls"))]
+mod upstream_protocols;
 
 use bytes::Bytes;
 use donjon::{

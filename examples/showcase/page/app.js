@@ -1,8 +1,9 @@
-// Wires the cards: tokens, caching, errors. The chat is in chat.js.
+// Wires the cards: tokens and caching. The failures are in failures.js, the chat is in chat.js.
 
 import { exchange } from "/assets/exchange.js";
 import { credentials, knownByCookie, loggedIn, loggedOut, session } from "/assets/session.js";
 import "/assets/chat.js";
+import "/assets/failures.js";
 
 const byId = (id) => document.getElementById(id);
 const chosen = (name) => document.querySelector(`input[name="${name}"]:checked`).value;
@@ -110,18 +111,6 @@ function fromTheBrowsersCache(response) {
   return reused
     ? `Body from the browser’s cache after a 304: ${timing.transferSize} bytes came over the wire, ${timing.encodedBodySize} bytes of body did not have to.`
     : `All of it came over the wire: ${timing.transferSize} bytes. Press again and the browser will revalidate what it has kept.`;
-}
-
-// --- ErrorMapping
-
-for (const button of document.querySelectorAll("[data-fail]")) {
-  onClick(button, () => {
-    const { headers, ...rest } = credentials();
-    return exchange(byId("error-mapping-exchange"), `/api/fail/${button.dataset.fail}`, {
-      ...rest,
-      headers: { Accept: chosen("accept"), ...headers },
-    });
-  });
 }
 
 // --- The page itself

@@ -6,6 +6,7 @@
  * @property {Response} response
  * @property {string} text
  * @property {number} ms
+ * @property {boolean} cut whether the connection broke before the text was whole
  */
 
 /**
@@ -20,10 +21,9 @@
 export async function exchange(view, path, options = {}) {
   const { method = "GET", headers = {}, body, credentials = "same-origin", cache = "no-store" } = options;
   const started = performance.now();
-  let response, text;
+  let response;
   try {
     response = await fetch(path, { method, headers, body, credentials, cache });
-    text = await response.text();
   } catch {
     view.replaceChildren(
       verdict("No answer", "failed", "", "The connection failed before an answer came. Is the server still running?"),
@@ -31,16 +31,45 @@ export async function exchange(view, path, options = {}) {
     );
     return null;
   }
+  const { text, cut } = await read(response);
   const ms = performance.now() - started;
+  const status = `${response.status} ${response.statusText || phrase(response.status)}`;
   const says = options.says?.(response, text) ?? advice(text);
   view.replaceChildren(
-    verdict(`${response.status} ${response.statusText || phrase(response.status)}`, kind(response.status), `${Math.round(ms)} ms`, says),
+    verdict(cut ? `${status}, then cut off` : status, cut ? "failed" : kind(response.status), `${Math.round(ms)} ms`, says),
     part("Request", requestLines(method, path, headers, body, options.sentNote)),
-    part("Response", responseLines(response, text, options.receivedNote)),
+    part("Response", [...responseLines(response, text, options.receivedNote), ...(cut ? [note("here the connection broke")] : [])]),
   );
   // On a narrow screen the exchange is below the button.
   view.scrollIntoView({ block: "nearest" });
-  return { response, text, ms };
+  return { response, text, ms, cut };
+}
+
+/** The body, as far as it comes. */
+async function read(response) {
+  let text = "";
+  try {
+    const decoder = new TextDecoder();
+    for (const reader = response.body?.getReader(); reader; ) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      text += decoder.decode(value, { stream: true });
+    }
+    return { text: text + decoder.decode(), cut: false };
+  } catch {
+    return { text, cut: true };
+  }
+}
+
+/** A list of names and what is to be said of each. */
+export function facts(values) {
+  const list = element("dl", "facts");
+  for (const [name, value] of Object.entries(values)) {
+    const row = element("div");
+    row.append(element("dt", "", name), element("dd", "", value));
+    list.append(row);
+  }
+  return list;
 }
 
 /** Shows an exchange of which a script sees only the outside, such as a WebSocket's opening handshake. */
@@ -144,7 +173,7 @@ function kind(status) {
 
 // HTTP/2 sends no reason phrases.
 const PHRASES = {
-  200: "OK", 204: "No Content", 304: "Not Modified", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+  200: "OK", 204: "No Content", 304: "Not Modified", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 413: "Content Too Large",
   426: "Upgrade Required", 500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
 };
 const phrase = (status) => PHRASES[status] ?? "";

@@ -83,7 +83,7 @@ impl Problem {
     /// A short summary of the kind of problem.
     #[must_use]
     pub fn title(&self) -> &str {
-        self.0.title.as_deref().or_else(|| self.0.status.canonical_reason()).unwrap_or("Error")
+        self.0.title.as_deref().unwrap_or_else(|| phrase(self.0.status))
     }
 
     /// What happened this time, for the person who reads it.
@@ -234,6 +234,16 @@ impl Problem {
     }
 }
 
+/// As RFC 9110 has it ([§15.5.14](https://www.rfc-editor.org/rfc/rfc9110#section-15.5.14),
+/// [§15.5.21](https://www.rfc-editor.org/rfc/rfc9110#section-15.5.21)), where the library still has the phrases of older editions.
+fn phrase(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "Content Too Large",
+        StatusCode::UNPROCESSABLE_ENTITY => "Unprocessable Content",
+        _ => status.canonical_reason().unwrap_or("Error"),
+    }
+}
+
 impl fmt::Debug for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Problem({})", self.to_json())
@@ -267,6 +277,9 @@ mod tests {
     fn a_bare_status_is_about_blank() {
         let problem = Problem::new(StatusCode::NOT_FOUND);
         assert_eq!(problem.to_json(), r#"{"type":"about:blank","title":"Not Found","status":404,"retry":"never"}"#);
+        for (status, title) in [(413, "Content Too Large"), (422, "Unprocessable Content"), (599, "Error")] {
+            assert_eq!(Problem::new(StatusCode::from_u16(status).unwrap()).title(), title);
+        }
     }
 
     #[test]

@@ -74,6 +74,8 @@ enum Phase {
     HalfOpen {
         on_the_way: u32,
         succeeded: u32,
+        /// When the last probe was let pass.
+        since: SystemTime,
     },
 }
 
@@ -100,14 +102,16 @@ impl Circuit {
         if let Phase::Open { since } = state.phase {
             match self.left(since) {
                 Some(left) => return Admission::Refuse(left),
-                None => state.enter(Phase::HalfOpen { on_the_way: 0, succeeded: 0 }),
+                None => state.enter(Phase::HalfOpen { on_the_way: 0, succeeded: 0, since }),
             }
         }
-        if let Phase::HalfOpen { on_the_way, succeeded } = &mut state.phase {
-            if *on_the_way + *succeeded >= self.probes() {
+        if let Phase::HalfOpen { on_the_way, succeeded, since } = &mut state.phase {
+            // A probe that hangs says nothing for ever: after as long as the circuit stays open another one may try.
+            if *on_the_way + *succeeded >= self.probes() && self.left(*since).is_some() {
                 return Admission::Refuse(Duration::from_secs(1));
             }
             *on_the_way += 1;
+            *since = self.settings.clock.now();
         }
         Admission::Pass(Ticket { number: state.number, circuit: Some(Arc::clone(self)) })
     }
@@ -130,7 +134,7 @@ impl Circuit {
                 (outcomes.count_ones() >= self.settings.failures.clamp(1, self.window())).then(|| self.open())
             }
             (Phase::HalfOpen { .. }, Outcome::Failure) => Some(self.open()),
-            (Phase::HalfOpen { on_the_way, succeeded }, outcome) => {
+            (Phase::HalfOpen { on_the_way, succeeded, .. }, outcome) => {
                 *on_the_way = on_the_way.saturating_sub(1);
                 *succeeded += u32::from(outcome == Outcome::Success);
                 (*succeeded >= self.probes()).then_some(CLOSED)
@@ -285,6 +289,24 @@ mod tests {
         drop(pass(&circuit));
         run(&circuit, "us");
         assert_eq!(circuit.state(), CircuitState::Closed);
+    }
+
+    #[test]
+    fn a_probe_that_hangs_does_not_lock_it() {
+        let (circuit, clock) = circuit(|_| {});
+        run(&circuit, "ff");
+        clock.advance(Duration::from_secs(5));
+        let mut hanging = pass(&circuit);
+        clock.advance(Duration::from_secs(4));
+        refused(&circuit);
+        clock.advance(Duration::from_secs(1));
+        let mut second = pass(&circuit);
+        refused(&circuit);
+        second.report(Outcome::Success);
+        assert_eq!(circuit.state(), CircuitState::Closed);
+        hanging.report(Outcome::Failure);
+        run(&circuit, "f");
+        assert_eq!(circuit.state(), CircuitState::Closed, "what hung is forgotten");
     }
 
     #[test]

@@ -16,7 +16,8 @@ use crate::{Clock, core::SharedClock};
 /// 2. Too many failures among the last requests open the circuit. While it is open nothing is sent: the answer is a 503 `destination_unavailable`
 ///    ([RFC 9209 §2.3.4](https://www.rfc-editor.org/rfc/rfc9209#section-2.3.4)), safe to try again, whose `Retry-After` is what is left of the time.
 /// 3. After that time one request passes as a probe, or as many as are [set](Self::probes). If they succeed the circuit closes and forgets; the first one
-///    that fails opens it for the whole time again.
+///    that fails opens it for the whole time again. One that is given up leaves its place to the next, and one that has said nothing for as long as
+///    that time is joined by another, so that no hanging probe keeps it half open.
 ///
 /// A layer, with its clones, is one circuit for all the services that it makes: make one for each upstream, around the client. Above it stands
 /// the retry layer, if there is one: each attempt of a retry counts. A timeout beneath it bounds an attempt, and one that runs out is a failure

@@ -27,8 +27,8 @@ use crate::{
 /// Says to [`tower::retry`] which requests of a gateway are sent again.
 ///
 /// 1. Never after a 500, a 4xx, or an error that is not the upstream's: the handling failed half way, or would fail again.
-/// 2. What is proven unsent (a refused connection, a name without an address, an open
-///    [circuit](super::super::CircuitBreakerLayer)) is sent again whatever its method.
+/// 2. What is proven unsent or not begun (a refused connection, a name without an address, a stream that HTTP/2
+///    [refused](super::super::Cause::Unprocessed), an open [circuit](super::super::CircuitBreakerLayer)) is sent again whatever its method.
 /// 3. After any other failure of the upstream, and after a 502, 503 or 504 that it answers, only an idempotent method is
 ///    ([RFC 9110 §9.2.2](https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2)), and where it is
 ///    [allowed](Self::allow_idempotency_key) a request with an `Idempotency-Key`. A service in the same process may know better, and says so

@@ -230,7 +230,6 @@ cells! {
     connection_refused: Fault::Refuses => 502, ConnectionRefused, "connection_refused";
     no_such_name: Fault::HasNoAddress => 502, DnsError, "dns_error";
     connection_timeout: Fault::IsNotReached => 504, ConnectionTimedOut, "connection_timeout";
-    reset_at_accept: Fault::ResetsWhenAccepting => 502, ConnectionTerminated, "connection_terminated";
     closed_before_the_head: Fault::ClosesBeforeTheHead => 502, ResponseIncomplete, "http_response_incomplete";
     reset_after_the_request: Fault::ResetsAfterTheRequest => 502, ConnectionTerminated, "connection_terminated";
     no_answer_in_time: Fault::NeverAnswers => 504, ResponseTimedOut, "http_response_timeout";
@@ -243,6 +242,27 @@ cells! {
     short_body: SHORT => 502, ResponseIncomplete, "http_response_incomplete";
     reset_in_the_body: Fault::ResetsInTheBody => 502, ConnectionTerminated, "connection_terminated";
     bad_chunk: BAD_CHUNK => 502, TransferCoding, "http_response_transfer_coding";
+}
+
+/// Whether the reset or the request comes first is for the kernel to say; to the upstream it is the same.
+async fn reset_at_accept(client: fn(&Upstream) -> Forwarded) {
+    let answer = buffered(client, Fault::ResetsWhenAccepting).await;
+    let told = answer.header("proxy-status");
+    assert_eq!((answer.status.as_u16(), told), (502, Some("gw; error=connection_terminated")), "{answer:?}");
+    let unbegun = answer.cause == Some(Cause::Unprocessed);
+    assert!(unbegun || answer.cause == Some(Cause::ConnectionTerminated), "{answer:?}");
+    assert_eq!(answer.retryability, Some(if unbegun { Retryability::Safe } else { Retryability::IdempotentOnly }));
+}
+
+#[tokio::test]
+async fn reset_at_accept_by_hyper_util() {
+    reset_at_accept(by_hyper_util).await;
+}
+
+#[cfg(feature = "error-mapping-reqwest")]
+#[tokio::test]
+async fn reset_at_accept_by_reqwest() {
+    reset_at_accept(by_reqwest).await;
 }
 
 macro_rules! cut_bodies {
@@ -304,8 +324,14 @@ async fn errors_of_a_disk_and_of_a_database_are_500() {
     }
 }
 
+/// An upload is the client's, if this server hands on what its client sends; of an origin nobody knows what it sends on.
 #[tokio::test]
-async fn an_upload_of_the_client_that_breaks_is_not_an_upstreams_fault() {
+async fn an_upload_that_breaks_is_not_an_upstreams_fault() {
+    assert_eq!(broken_upload(Role::Gateway).await, (400, Cause::RequestIncomplete));
+    assert_eq!(broken_upload(Role::Origin).await, (500, Cause::Internal));
+}
+
+async fn broken_upload(role: Role) -> (u16, Cause) {
     let upstream = Upstream::start(Fault::NeverAnswers).await;
     let broken = || {
         let error = hyper_body_error();
@@ -314,8 +340,8 @@ async fn an_upload_of_the_client_that_breaks_is_not_an_upstreams_fault() {
     let client = Client::builder(TokioExecutor::new()).build_http();
     let request = Request::post(upstream.uri()).body(Box::pin(broken().await)).unwrap();
     let error = client.request(request).await.unwrap_err();
-    let answer = answer(&gateway(), failing(error), empty(get("/"))).await;
-    assert_eq!((answer.status.as_u16(), answer.cause), (500, Some(Cause::Internal)));
+    let answer = answer(&gateway().role(role), failing(error), empty(get("/"))).await;
+    (answer.status.as_u16(), answer.cause.unwrap())
 }
 
 /// hyper's own error of a body that was cut.
