@@ -15,6 +15,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
+    task::coop,
     time::{Instant, Sleep, sleep_until, timeout},
 };
 use tokio_tungstenite::{
@@ -177,6 +178,10 @@ impl<'a> Watch<'a> {
                 sleep.as_mut().reset(at);
             }
             if sleep.as_mut().poll(cx).is_pending() {
+                // A task that has had its share is woken for that alone: the timer may not know of it, and has to be asked again.
+                if !coop::has_budget_remaining() {
+                    self.seen = None;
+                }
                 return;
             }
             self.seen = None;
@@ -243,6 +248,10 @@ impl<'a> Watch<'a> {
                 None => return ControlFlow::Break(()),
             },
         };
+        // A task that has had its share finds nothing, whatever there is. The timer does not let it look again before its next turn.
+        if matches!(due, Due::Answer | Due::Idle | Due::Write) && !coop::has_budget_remaining() {
+            return ControlFlow::Continue(());
+        }
         self.wire.end(ending);
         ControlFlow::Break(())
     }
