@@ -291,6 +291,27 @@ async fn a_message_that_takes_long_to_be_read_is_a_message() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_cannot_be_sent_does_not_keep_a_socket_open() {
+    let layer = layer(Timeouts::default().without_heartbeat().write(3600 * SECOND).idle(30 * SECOND));
+    let (report, mut reports) = mpsc::channel(1);
+    let insists = move |mut socket: WsSocket| async move {
+        let given_up = tokio::time::timeout(SECOND, socket.send("x".repeat(1_000_000))).await;
+        assert!(given_up.is_err(), "the peer does not read");
+        let mut send = std::pin::pin!(socket.send("y"));
+        loop {
+            // Polls it every second.
+            if let Ok(sent) = tokio::time::timeout(SECOND, send.as_mut()).await {
+                return report.send(sent.map_err(|error| error.kind())).await.unwrap();
+            }
+        }
+    };
+    let start = Instant::now();
+    let _unread = open_raw(serve(app(&layer, insists))).await;
+    let ended = tokio::time::timeout(600 * SECOND, reports.recv()).await;
+    assert_eq!((ended, start.elapsed().as_secs()), (Ok(Some(Err(WsErrorKind::Idle))), 30));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lifetime_ends() {
     let layer = layer(Timeouts::default().lifetime(3600 * SECOND));
     let mut socket = TestSocket::connect(app(&layer, echo), handshake()).await.unwrap();
