@@ -277,11 +277,15 @@ impl Wire {
         let State { phase: Phase::Open(stream), vitals, .. } = &mut *state else { return Err(WsError::new(cause)) };
         self.note(parcel.message.is_data(), vitals);
         let sent = transport::put(stream, parcel).map_err(WsError::from);
-        if let Err(error) = &sent
+        match &sent {
             // A full buffer has taken nothing and broken nothing.
-            && error.kind() != WsErrorKind::Full
-        {
-            self.end_locked(state, Ending::failed(error), Told::NotYet);
+            Err(error) if error.kind() != WsErrorKind::Full => self.end_locked(state, Ending::failed(error), Told::NotYet),
+            _ if state.is_quiet() => {}
+            _ => {
+                let wakers = state.displaced();
+                drop(state);
+                wakers.wake();
+            }
         }
         sent
     }
