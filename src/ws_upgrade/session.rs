@@ -9,7 +9,6 @@ use std::{
 };
 
 use futures_core::Stream as _;
-use futures_sink::Sink as _;
 use http::HeaderValue;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -20,7 +19,7 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Error as CodecError, Message as CodecMessage, protocol::Role},
+    tungstenite::{Error as CodecError, protocol::Role},
 };
 
 use super::{
@@ -33,10 +32,11 @@ use super::{
     ending::{Ending, WaitFor},
     error::WsErrorKind,
     link::{Attended, Link},
+    message::Message,
     rejection::WsRejectionKind,
     schedule::{Due, Schedule, Vitals},
     socket::WsSocket,
-    transport::{Stream, Transport, poll_room, put},
+    transport::{self, Stream, Transport, poll_room, put},
     wakers::Writer,
     wire::{Sign, Wire},
 };
@@ -270,7 +270,7 @@ async fn part(stream: &mut Stream, ending: Ending, link: &Link) {
     // A pong that the codec still holds back would come after the Close frame, the last that is sent (RFC 6455 §5.5.1).
     let _ = flush(stream, ending.wait).await;
     if let Some(frame) = ending.frame {
-        let _ = Pin::new(&mut *stream).start_send(CodecMessage::Close(Some(frame.into_codec())));
+        let _ = put(stream, Message::Close(Some(frame)).into());
     }
     if flush(stream, ending.wait).await.is_err() || ending.wait == WaitFor::Nothing {
         return;
@@ -287,7 +287,7 @@ async fn part(stream: &mut Stream, ending: Ending, link: &Link) {
 
 /// Flushes; where nothing is waited for, as much as the connection takes at once.
 async fn flush(stream: &mut Stream, wait: WaitFor) -> Result<(), CodecError> {
-    poll_fn(|cx| match Pin::new(&mut *stream).poll_flush(cx) {
+    poll_fn(|cx| match transport::poll_flush(stream, cx) {
         Poll::Pending if wait == WaitFor::Nothing => Poll::Ready(Ok(())),
         flushed => flushed,
     })
