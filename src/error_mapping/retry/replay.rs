@@ -95,7 +95,8 @@ impl<B> ReplayBody<B>
 where
     B: Body<Error: Into<BoxError>>,
 {
-    /// Keeps up to `cap` bytes of `body`, in a memory of a few times as much at most, however small the pieces that it comes in.
+    /// Keeps up to `cap` bytes of `body`. However small the pieces are that it comes in, the memory for it stays within a few times the cap; a large
+    /// one that is a part of a longer buffer keeps that buffer.
     #[must_use]
     pub fn new(body: B, cap: usize) -> Self {
         let recording = (!body.is_end_stream()).then(|| Arc::new(Mutex::new(Recording::new(body, cap))));
