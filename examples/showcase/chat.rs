@@ -10,7 +10,7 @@
 //!
 //! Whenever somebody comes or goes, all receive `{"here": 3}`: in a binary message, since no client can make others receive one.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{Router, extract::State, routing::get};
 use donjon::{
@@ -22,6 +22,7 @@ use donjon::{
 };
 use http::StatusCode;
 use serde::de::IgnoredAny;
+use tokio::sync::Mutex;
 
 /// There is one.
 const ROOM: &str = "chat";
@@ -45,16 +46,24 @@ pub(crate) fn routes(drain: &Drain) -> Result<Router, ConfigError> {
         .admission(Admission::unlimited().max_sockets(MAX_MEMBERS))
         .drain(drain)
         .build()?;
-    Ok(Router::new().route("/ws/chat", get(join)).layer(layer).with_state(Rooms::new()))
+    Ok(Router::new().route("/ws/chat", get(join)).layer(layer).with_state(Chat { rooms: Rooms::new(), telling: Arc::default() }))
 }
 
-async fn join(State(rooms): State<Rooms>, handshake: WsHandshake) -> WsAccept {
+#[derive(Clone)]
+struct Chat {
+    rooms: Rooms,
+    /// Held from counting to telling, so that the last who tells has counted last. Who is told never makes it wait: a member that is
+    /// too far behind is closed instead.
+    telling: Arc<Mutex<()>>,
+}
+
+async fn join(State(chat): State<Chat>, handshake: WsHandshake) -> WsAccept {
     handshake.accept(|mut socket| async move {
-        let member = rooms.join(ROOM, &socket.handle());
-        tell_who_is_here(&rooms).await;
-        let goodbye = converse(&rooms, &member, &mut socket).await;
+        let member = chat.rooms.join(ROOM, &socket.handle());
+        chat.tell_who_is_here().await;
+        let goodbye = converse(&chat.rooms, &member, &mut socket).await;
         member.leave();
-        tell_who_is_here(&rooms).await;
+        chat.tell_who_is_here().await;
         if let Some(goodbye) = goodbye {
             socket.close(goodbye).await;
         }
@@ -79,7 +88,10 @@ async fn converse(rooms: &Rooms, member: &Membership, socket: &mut WsSocket) -> 
     None
 }
 
-async fn tell_who_is_here(rooms: &Rooms) {
-    let count = format!(r#"{{"here":{}}}"#, rooms.members(ROOM));
-    rooms.broadcast(ROOM, Message::Binary(count.into())).await;
+impl Chat {
+    async fn tell_who_is_here(&self) {
+        let _telling = self.telling.lock().await;
+        let count = format!(r#"{{"here":{}}}"#, self.rooms.members(ROOM));
+        self.rooms.broadcast(ROOM, Message::Binary(count.into())).await;
+    }
 }

@@ -134,6 +134,13 @@ impl State {
         Wakers([watcher, None, None, None, None])
     }
 
+    /// After the codec may have written with a waker of its own, in the place of that of whoever waits: they have to poll again.
+    pub(super) fn displaced(&mut self) -> Wakers {
+        let Wakers([first, second, third, ..]) = self.settle();
+        let [handler, session, reader] = self.waiting.take();
+        Wakers([first, second.or(session), third.or(reader), handler, None])
+    }
+
     pub(super) fn cause(&self) -> WsErrorKind {
         match &self.phase {
             Phase::Open(_) => WsErrorKind::Closed,

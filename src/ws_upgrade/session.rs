@@ -9,17 +9,17 @@ use std::{
 };
 
 use futures_core::Stream as _;
-use futures_sink::Sink as _;
 use http::HeaderValue;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
+    task::coop,
     time::{Instant, Sleep, sleep_until, timeout},
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Error as CodecError, Message as CodecMessage, protocol::Role},
+    tungstenite::{Error as CodecError, protocol::Role},
 };
 
 use super::{
@@ -32,10 +32,11 @@ use super::{
     ending::{Ending, WaitFor},
     error::WsErrorKind,
     link::{Attended, Link},
+    message::Message,
     rejection::WsRejectionKind,
     schedule::{Due, Schedule, Vitals},
     socket::WsSocket,
-    transport::{Stream, Transport, poll_room, put},
+    transport::{self, Stream, Transport, poll_room, put},
     wakers::Writer,
     wire::{Sign, Wire},
 };
@@ -177,6 +178,10 @@ impl<'a> Watch<'a> {
                 sleep.as_mut().reset(at);
             }
             if sleep.as_mut().poll(cx).is_pending() {
+                // A task that has had its share is woken for that alone: the timer may not know of it, and has to be asked again.
+                if !coop::has_budget_remaining() {
+                    self.seen = None;
+                }
                 return;
             }
             self.seen = None;
@@ -243,6 +248,10 @@ impl<'a> Watch<'a> {
                 None => return ControlFlow::Break(()),
             },
         };
+        // A task that has had its share finds nothing, whatever there is. The timer does not let it look again before its next turn.
+        if matches!(due, Due::Answer | Due::Idle | Due::Write) && !coop::has_budget_remaining() {
+            return ControlFlow::Continue(());
+        }
         self.wire.end(ending);
         ControlFlow::Break(())
     }
@@ -261,7 +270,7 @@ async fn part(stream: &mut Stream, ending: Ending, link: &Link) {
     // A pong that the codec still holds back would come after the Close frame, the last that is sent (RFC 6455 §5.5.1).
     let _ = flush(stream, ending.wait).await;
     if let Some(frame) = ending.frame {
-        let _ = Pin::new(&mut *stream).start_send(CodecMessage::Close(Some(frame.into_codec())));
+        let _ = put(stream, Message::Close(Some(frame)).into());
     }
     if flush(stream, ending.wait).await.is_err() || ending.wait == WaitFor::Nothing {
         return;
@@ -278,7 +287,7 @@ async fn part(stream: &mut Stream, ending: Ending, link: &Link) {
 
 /// Flushes; where nothing is waited for, as much as the connection takes at once.
 async fn flush(stream: &mut Stream, wait: WaitFor) -> Result<(), CodecError> {
-    poll_fn(|cx| match Pin::new(&mut *stream).poll_flush(cx) {
+    poll_fn(|cx| match transport::poll_flush(stream, cx) {
         Poll::Pending if wait == WaitFor::Nothing => Poll::Ready(Ok(())),
         flushed => flushed,
     })

@@ -166,18 +166,21 @@ impl Wire {
         self.state().vitals.active = Instant::now();
     }
 
-    /// Polls the open stream to send. An error is the connection's, and ends it.
+    /// Polls the open stream to send, and is told whether a message of data went on its way. An error is the connection's, and ends it.
     fn poll_send(
         &self,
         writer: Writer,
         cx: &mut Context<'_>,
-        poll: impl FnOnce(&mut Stream, &mut Context<'_>) -> Poll<Result<(), CodecError>>,
+        poll: impl FnOnce(&mut Stream, &mut bool, &mut Context<'_>) -> Poll<Result<(), CodecError>>,
     ) -> Poll<Result<(), WsError>> {
         let mut state = self.state();
         let cause = state.cause();
-        let State { phase, waiting, .. } = &mut *state;
+        let State { phase, waiting, vitals, .. } = &mut *state;
         let Phase::Open(stream) = phase else { return Poll::Ready(Err(WsError::new(cause))) };
-        match waiting.polling(writer, cx, |cx| poll(stream, cx)) {
+        let mut data = false;
+        let polled = waiting.polling(writer, cx, |cx| poll(stream, &mut data, cx));
+        self.note(data, vitals);
+        match polled {
             Poll::Ready(Ok(())) => {
                 waiting.forget(writer);
                 settle(state);
@@ -201,12 +204,12 @@ impl Wire {
 
     /// Ready when a message can be queued.
     pub(super) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
-        self.poll_send(Writer::Handler, cx, |stream, cx| transport::poll_room(stream, cx))
+        self.poll_send(Writer::Handler, cx, |stream, _, cx| transport::poll_room(stream, cx))
     }
 
     /// Flushes what is queued. After a Close frame of ours that is the session's work, and flushed is not yet wrong.
     pub(super) fn poll_flush(&self, writer: Writer, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
-        match self.poll_send(writer, cx, |stream, cx| transport::poll_flush(stream, cx)) {
+        match self.poll_send(writer, cx, |stream, _, cx| transport::poll_flush(stream, cx)) {
             Poll::Ready(Err(error)) if error.kind() == WsErrorKind::Closed => Poll::Ready(Ok(())),
             polled => polled,
         }
@@ -215,12 +218,12 @@ impl Wire {
     /// Queues and flushes one message of the handler's, which is taken when there is room for it.
     pub(super) fn poll_deliver(&self, parcel: &mut Option<Parcel>, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
         let queued = parcel.is_none();
-        self.touch_for(parcel.as_ref().is_some_and(|parcel| parcel.message.is_data()));
-        let polled = self.poll_send(Writer::Handler, cx, |stream, cx| {
+        let polled = self.poll_send(Writer::Handler, cx, |stream, data, cx| {
             if parcel.is_some() {
                 ready!(transport::poll_room(stream, cx))?;
             }
             if let Some(parcel) = parcel.take() {
+                *data = parcel.message.is_data();
                 transport::write(stream, parcel, cx)?;
             }
             transport::poll_flush(stream, cx)
@@ -234,14 +237,14 @@ impl Wire {
 
     /// For the session: sends a ping, if one is due, and what waits in the queue, and flushes it.
     pub(super) fn poll_pump(&self, ping: &mut bool, cx: &mut Context<'_>) -> Poll<Result<(), WsError>> {
-        let (mut taken, mut data) = (false, false);
-        let polled = self.poll_send(Writer::Session, cx, |stream, cx| {
+        let mut taken = false;
+        let polled = self.poll_send(Writer::Session, cx, |stream, data, cx| {
             loop {
                 ready!(transport::poll_room(stream, cx))?;
                 let next = if std::mem::take(ping) { Popped::ping() } else { self.0.link.take() };
                 let Some(parcel) = next.parcel else { break };
                 taken = true;
-                data |= parcel.message.is_data();
+                *data |= parcel.message.is_data();
                 // What comes alone is written as it is, and more is gathered.
                 let sent = if next.more { transport::put(stream, parcel) } else { transport::write(stream, parcel, cx) };
                 match sent {
@@ -257,29 +260,32 @@ impl Wire {
         if taken {
             self.0.link.announce_room();
         }
-        self.touch_for(data);
         polled
     }
 
-    /// A message goes out, so the connection is not idle.
-    fn touch_for(&self, data: bool) {
+    /// A message of data goes out, so the connection is not idle.
+    fn note(&self, data: bool, vitals: &mut Vitals) {
         if data && self.0.config.timeouts.idle.is_some() {
-            self.touch();
+            vitals.active = Instant::now();
         }
     }
 
     /// Queues one message.
     pub(super) fn start_send(&self, parcel: Parcel) -> Result<(), WsError> {
-        self.touch_for(parcel.message.is_data());
         let mut state = self.state();
         let cause = state.cause();
-        let State { phase: Phase::Open(stream), .. } = &mut *state else { return Err(WsError::new(cause)) };
+        let State { phase: Phase::Open(stream), vitals, .. } = &mut *state else { return Err(WsError::new(cause)) };
+        self.note(parcel.message.is_data(), vitals);
         let sent = transport::put(stream, parcel).map_err(WsError::from);
-        if let Err(error) = &sent
+        match &sent {
             // A full buffer has taken nothing and broken nothing.
-            && error.kind() != WsErrorKind::Full
-        {
-            self.end_locked(state, Ending::failed(error), Told::NotYet);
+            Err(error) if error.kind() != WsErrorKind::Full => self.end_locked(state, Ending::failed(error), Told::NotYet),
+            _ if state.is_quiet() => {}
+            _ => {
+                let wakers = state.displaced();
+                drop(state);
+                wakers.wake();
+            }
         }
         sent
     }

@@ -158,8 +158,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Transport<T> {
         self.rest = match frame.filled().get(written..) {
             Some(&[]) if small => Bytes::new(),
             Some(begun) if small => Bytes::copy_from_slice(begun),
-            Some(begun) => [begun, &payload].concat().into(),
-            None => payload.slice(written.saturating_sub(head).min(payload.len())..),
+            Some(begun @ [_, ..]) => [begun, &payload].concat().into(),
+            _ => payload.slice(written.saturating_sub(head).min(payload.len())..),
         };
         Ok(())
     }
@@ -221,6 +221,30 @@ mod tests {
         }
     }
 
+    fn open(io: Narrow) -> WebSocketStream<Transport<Narrow>> {
+        let transport = Transport::new(io, &Limits::default(), None);
+        let opening = WebSocketStream::from_raw_socket(transport, Role::Server, Some(Limits::default().config()));
+        let Poll::Ready(stream) = std::pin::pin!(opening).poll(&mut Context::from_waker(Waker::noop())) else { unreachable!() };
+        stream
+    }
+
+    #[test]
+    fn a_large_payload_that_waits_is_not_copied() {
+        for taken in [4, 5] {
+            let mut stream = open(Narrow { taken: Vec::new(), sizes: vec![taken], calls: 0, vectored: true });
+            let payload = Bytes::from(vec![7; 2 * SMALL]);
+            let parcel = Parcel::from(message::Message::from(payload.clone()));
+            write(&mut stream, parcel, &mut Context::from_waker(Waker::noop())).unwrap();
+            let waits = &payload[taken - 4..];
+            let rest = &stream.get_ref().rest;
+            assert_eq!(
+                (rest.as_ptr(), rest.len()),
+                (waits.as_ptr(), waits.len()),
+                "after {taken} bytes, of which 4 are the head"
+            );
+        }
+    }
+
     fn wait(mut poll: impl FnMut(&mut Context<'_>) -> Poll<Result<(), CodecError>>) {
         let mut cx = Context::from_waker(Waker::noop());
         (0..1_000_000).find_map(|_| if let Poll::Ready(done) = poll(&mut cx) { Some(done) } else { None }).unwrap().unwrap();
@@ -235,9 +259,7 @@ mod tests {
         ) {
             prop_assume!(sizes.iter().any(|size| *size > 0));
             let io = Narrow { taken: Vec::new(), sizes, calls: 0, vectored };
-            let transport = Transport::new(io, &Limits::default(), None);
-            let opening = WebSocketStream::from_raw_socket(transport, Role::Server, Some(Limits::default().config()));
-            let Poll::Ready(mut stream) = std::pin::pin!(opening).poll(&mut Context::from_waker(Waker::noop())) else { unreachable!() };
+            let mut stream = open(io);
             let mut expected = Vec::new();
             for (number, (len, [alone, ping, flushed])) in sent.into_iter().enumerate() {
                 wait(|cx| poll_room(&mut stream, cx));

@@ -7,16 +7,20 @@ use std::{
 
 use donjon::{
     ManualClock, Principal, Revoker,
-    ws_upgrade::{Message, WsError, WsErrorKind, WsSocket, WsUpgradeLayer},
+    ws_upgrade::{Limits, Message, Rate, WsError, WsErrorKind, WsSocket, WsUpgradeLayer},
 };
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{Request, Response};
 use hyper::body::Incoming;
-use tokio::{sync::oneshot, time::Instant};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 use tokio_tungstenite::tungstenite;
 use tower::{Service, ServiceBuilder};
 
-use super::{accepting, close_code, close_frame, connect, echo, open_raw, rest, serve};
+use super::{accepting, close_code, close_frame, connect, echo, frame, open_raw, rest, serve, serve_over};
+use crate::support::pipe::pipe;
 
 fn noon() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
@@ -181,6 +185,38 @@ async fn a_peer_that_never_answers_the_close_is_dropped_after_five_seconds() {
     let before = Instant::now();
     assert_eq!(rest(io).await, [0x88, 2, 3, 232]);
     assert!((5_000..5_250).contains(&before.elapsed().as_millis()), "{:?}", before.elapsed());
+}
+
+/// [RFC 6455 §5.5.1](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1), also where the codec had no room for an answer yet.
+#[tokio::test(start_paused = true)]
+async fn nothing_comes_after_the_close_frame() {
+    const PINGS: usize = 100;
+    let limits = Limits::default().max_message_size(500).write_buffer_size(1).control_rate(Rate::per_second(1000));
+    let layer = WsUpgradeLayer::builder().limits(limits).build().unwrap();
+    let (done, mut all) = mpsc::channel(1);
+    let handler = move |mut socket: WsSocket| async move {
+        for _ in 0..PINGS {
+            assert!(matches!(socket.recv().await, Some(Ok(Message::Ping(_)))));
+        }
+        done.send(()).await.unwrap();
+    };
+    let (near, far) = pipe(false);
+    serve_over(near, accepting(layer, handler));
+    far.open("").await;
+    far.limit(1);
+    far.write(frame(0x89, &[7; 125]).repeat(PINGS).into_iter());
+    while all.try_recv().is_err() {
+        tokio::task::yield_now().await;
+    }
+    let mut read = Vec::new();
+    far.limit(usize::MAX);
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+        read.extend(far.read(usize::MAX));
+    }
+    let (pongs, close) = read.split_at(read.len() - 4);
+    assert_eq!(close, [0x88, 2, 3, 232]);
+    assert!(pongs.len() > 4096 && pongs.len() % 127 == 0, "whole pongs: {}", pongs.len());
 }
 
 #[tokio::test(start_paused = true)]

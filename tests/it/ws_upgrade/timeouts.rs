@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use donjon::ws_upgrade::{CloseCode, Message, Timeouts, WsErrorKind, WsSocket, WsUpgradeLayer, testing::TestSocket};
+use donjon::ws_upgrade::{CloseCode, Limits, Message, Timeouts, WsErrorKind, WsSocket, WsUpgradeLayer, testing::TestSocket};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     sync::mpsc,
@@ -248,6 +248,67 @@ async fn a_message_behind_a_pong_is_a_message() {
     let mut io = open_raw(serve(app(&layer, asleep))).await;
     io.write_all(&[frame(0x8a, b""), frame(0x81, b"unread")].concat()).await.unwrap();
     assert_eq!(rest(io).await, [0x88, 2, 3, 232], "the handler's own end, and not that of an idle socket");
+}
+
+/// The beginning of a binary message, in so many pieces of those in which `in_small_pieces` reads.
+fn begun(first: u8, pieces: u16) -> Vec<u8> {
+    let [high, low] = (pieces * 16 - 8).to_be_bytes();
+    let mut frame = vec![first, 0xfe, high, low, 0, 0, 0, 0];
+    frame.resize(usize::from(pieces) * 16, 7);
+    frame
+}
+
+fn in_small_pieces(timeouts: Timeouts) -> WsUpgradeLayer {
+    WsUpgradeLayer::builder().limits(Limits::default().read_buffer_size(16)).timeouts(timeouts).build().unwrap()
+}
+
+/// A task may read 128 times in one turn, and after that no timer looks at it either.
+#[tokio::test(start_paused = true)]
+async fn who_has_looked_for_long_is_woken_by_the_timer_again() {
+    let layer = in_small_pieces(Timeouts::default().heartbeat(10 * SECOND, 3 * SECOND));
+    let stays = |socket: WsSocket| async move {
+        socket.handle().closed().await;
+    };
+    let mut io = open_raw(serve(app(&layer, stays))).await;
+    let start = Instant::now();
+    tokio::time::sleep(11 * SECOND).await;
+    io.write_all(&begun(0x02, 160)).await.unwrap();
+    assert!(tokio::time::timeout(3600 * SECOND, rest(io)).await.is_ok(), "there is a heartbeat");
+    assert_eq!(start.elapsed().as_secs(), 33, "the second look found the rest, the third nothing");
+    assert_eq!(layer.counters().ended(WsErrorKind::Unresponsive), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_takes_long_to_be_read_is_a_message() {
+    let layer = in_small_pieces(Timeouts::default().without_heartbeat().idle(30 * SECOND));
+    let asleep = |socket: WsSocket| async move {
+        tokio::time::sleep(40 * SECOND).await;
+        drop(socket);
+    };
+    let mut io = open_raw(serve(app(&layer, asleep))).await;
+    io.write_all(&[begun(0x02, 400), frame(0x80, b"")].concat()).await.unwrap();
+    assert_eq!(rest(io).await, [0x88, 2, 3, 232], "the handler's own end, and not that of an idle socket");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_sent_does_not_keep_a_socket_open() {
+    let layer = layer(Timeouts::default().without_heartbeat().write(3600 * SECOND).idle(30 * SECOND));
+    let (report, mut reports) = mpsc::channel(1);
+    let insists = move |mut socket: WsSocket| async move {
+        let given_up = tokio::time::timeout(SECOND, socket.send("x".repeat(1_000_000))).await;
+        assert!(given_up.is_err(), "the peer does not read");
+        let mut send = std::pin::pin!(socket.send("y"));
+        loop {
+            // Polls it every second.
+            if let Ok(sent) = tokio::time::timeout(SECOND, send.as_mut()).await {
+                return report.send(sent.map_err(|error| error.kind())).await.unwrap();
+            }
+        }
+    };
+    let start = Instant::now();
+    let _unread = open_raw(serve(app(&layer, insists))).await;
+    let ended = tokio::time::timeout(600 * SECOND, reports.recv()).await;
+    assert_eq!((ended, start.elapsed().as_secs()), (Ok(Some(Err(WsErrorKind::Idle))), 30));
 }
 
 #[tokio::test(start_paused = true)]

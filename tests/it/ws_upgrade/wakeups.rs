@@ -31,6 +31,8 @@ enum Step {
     RunSession,
     /// The handler sends so much, unless it does already.
     Send(usize),
+    /// The handler sends so much, if there is room at once, and flushes it with what it sends later.
+    Feed(usize),
     /// The handler no longer waits for what it sends.
     GiveUp,
     /// The halves are polled by other tasks from now on.
@@ -53,6 +55,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::PollWriter),
         4 => Just(Step::RunSession),
         3 => (1..9000_usize).prop_map(Step::Send),
+        1 => (1..9000_usize).prop_map(Step::Feed),
         1 => Just(Step::GiveUp),
         1 => Just(Step::Move),
         2 => (1..6000_usize).prop_map(Step::Queue),
@@ -160,6 +163,7 @@ impl World {
                     self.writer = Task::new();
                 }
             }
+            Step::Feed(length) => self.feed(length),
             Step::GiveUp => self.sending = Sending::Nothing,
             Step::Move => (self.reader, self.writer) = (Task::new(), Task::new()),
             Step::Queue(length) => {
@@ -237,6 +241,19 @@ impl World {
         }
     }
 
+    fn feed(&mut self, length: usize) {
+        if !matches!(self.sending, Sending::Nothing) {
+            return;
+        }
+        let text = self.text('h', length);
+        let mut sink = Pin::new(&mut self.socket);
+        if let Poll::Ready(ready) = sink.as_mut().poll_ready(&mut Context::from_waker(&self.writer.waker)) {
+            ready.unwrap();
+            sink.start_send(text.clone().into()).unwrap();
+            self.asked.push(text);
+        }
+    }
+
     /// Goes on until nobody wants to.
     async fn quiet(&mut self) {
         loop {
@@ -259,6 +276,12 @@ impl World {
             assert!(matches!(self.sending, Sending::Nothing), "the handler waits in `send`");
             assert_eq!(self.handle.queued(), 0, "the queue waits");
         }
+    }
+
+    /// What was only fed waits for this.
+    async fn flush(&mut self) {
+        (self.sending, self.writer) = (Sending::Flushes, Task::new());
+        self.finish().await;
     }
 
     /// The peer takes and sends everything.
@@ -311,6 +334,7 @@ async fn run(deflate: bool, holds: bool, room: usize, steps: Vec<Step>) {
         world.take(step).await;
     }
     world.finish().await;
+    world.flush().await;
     if world.pings > 0 {
         // What was given up may be in the way of it.
         assert!(decode(&world.read).1 == Some(world.pings), "the last ping is answered");
@@ -337,5 +361,24 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(run(deflate, holds, room, steps));
+    }
+}
+
+/// What is fed makes the codec write, with a waker that is nobody's any more.
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_waits_is_not_forgotten_over_what_is_fed() {
+    let mut world = World::new(false, true).await;
+    world.far.limit(100);
+    // At first the codec still knows who has opened the connection, and later who has flushed.
+    for round in 0..3 {
+        world.take(Step::Feed(1)).await;
+        world.flush().await;
+        world.take(Step::Queue(400)).await;
+        world.quiet().await;
+        world.take(Step::Feed(8000)).await;
+        world.finish().await;
+        let queued = world.queued[round].as_bytes();
+        assert!(world.read.windows(queued.len()).any(|read| read == queued), "it waits in round {round}");
+        world.flush().await;
     }
 }
