@@ -165,7 +165,7 @@ impl BodyError {
         if let Ok(Some(cause)) = guard(|| chain(&*error).find_map(<dyn Error>::downcast_ref).map(Self::cause)) {
             return Self(Kind::Failed(error, cause));
         }
-        let place = if config.role == Role::Gateway { Place::Relayed } else { Place::Here };
+        let place = if config.role == Role::Gateway { Place::Relayed } else { Place::Answer };
         let cause = guard(|| cause_of(&*error, place)).unwrap_or(Cause::Panic);
         let _ = guard(|| tell(cause, &*error, ids));
         let report_of = ErrorReport { stage: ErrorStage::Body, problem: None, cause: Some(cause), error: Some(&*error), ids };
