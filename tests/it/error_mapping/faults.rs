@@ -158,8 +158,13 @@ fn by_reqwest(upstream: &Upstream) -> Forwarded {
             Box::pin(async { Err("no such name".into()) })
         }
     }
-    let client =
-        reqwest::Client::builder().dns_resolver(Nowhere).connect_timeout(PATIENCE).read_timeout(2 * PATIENCE).build().unwrap();
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .dns_resolver(Nowhere)
+        .connect_timeout(PATIENCE)
+        .read_timeout(2 * PATIENCE)
+        .build()
+        .unwrap();
     let request = client.get(upstream.uri());
     Box::pin(async move {
         let response = http::Response::<reqwest::Body>::from(request.send().await?);
@@ -322,4 +327,23 @@ async fn errors_of_a_disk_and_of_a_database_are_500() {
             assert_eq!(answer.header("proxy-status"), told, "{kind:?} {role:?}");
         }
     }
+}
+
+/// Of a client that follows, the refusal of the second server would be all that is seen, and the POST that the first one has done go out again.
+#[cfg(feature = "error-mapping-reqwest")]
+#[tokio::test]
+async fn a_redirect_that_is_not_followed_is_an_answer() {
+    let upstream =
+        Upstream::start(Fault::Says(b"HTTP/1.1 303 See Other\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n"))
+            .await;
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let forward = service_fn(|_: Asked| {
+        asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        by_reqwest(&upstream)
+    });
+    let policy = donjon::error_mapping::GatewayRetryPolicy::new().budget(100);
+    let post = http::Request::post("/").body(http_body_util::Empty::new()).unwrap();
+    let response = ServiceBuilder::new().retry(policy).service(forward).oneshot(post).await.unwrap();
+    assert_eq!((response.status().as_u16(), response.headers()["location"].to_str().unwrap()), (303, "http://127.0.0.1:1/"));
+    assert_eq!(asked.into_inner(), 1);
 }

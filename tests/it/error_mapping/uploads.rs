@@ -7,12 +7,7 @@ use donjon::error_mapping::{Cause, CircuitBreakerLayer, CircuitState, GatewayRet
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, Empty, Full, Limited, StreamBody, combinators::BoxBody};
-use hyper_util::{
-    client::legacy::Client,
-    rt::{TokioExecutor, TokioIo},
-    service::TowerToHyperService,
-};
-use tokio::net::TcpListener;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{BoxError, ServiceBuilder, ServiceExt as _, service_fn};
 use tower_http::timeout::TimeoutBody;
 
@@ -83,7 +78,7 @@ async fn error(sender: Sender, upload: Upload) -> BoxError {
         }
         #[cfg(feature = "error-mapping-reqwest")]
         Sender::Reqwest => {
-            let client = reqwest::Client::new();
+            let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
             client.post(upstream.uri()).body(reqwest::Body::wrap(body)).send().await.unwrap_err().into()
         }
         #[cfg(feature = "error-mapping-http2")]
@@ -97,7 +92,9 @@ async fn error(sender: Sender, upload: Upload) -> BoxError {
 /// Speaks HTTP/2 and answers nothing.
 #[cfg(feature = "error-mapping-http2")]
 async fn silent_http2() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
@@ -144,10 +141,11 @@ async fn over_http_2_all_that_is_known_is_that_the_upload_failed() {
 /// Nor is the circuit opened by it, or the request sent again.
 #[tokio::test]
 async fn an_upload_that_fails_counts_for_nothing() {
-    let mut senders = OVER_HTTP_1.to_vec();
     #[cfg(feature = "error-mapping-http2")]
-    senders.push(Sender::HyperUtilOverHttp2);
-    for sender in senders {
+    let over_http_2 = [Sender::HyperUtilOverHttp2];
+    #[cfg(not(feature = "error-mapping-http2"))]
+    let over_http_2 = [];
+    for sender in OVER_HTTP_1.iter().copied().chain(over_http_2) {
         for upload in [Upload::Broken, Upload::TooLong, Upload::TooSlow] {
             let circuit = CircuitBreakerLayer::new().open_after(1, 1);
             let asked = std::sync::atomic::AtomicUsize::new(0);
