@@ -2,7 +2,7 @@ use std::{
     error::Error,
     fmt, mem,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use super::{
     cause::{Cause, Role},
     chain::{Chain, chain},
     correlation::Ids,
-    guard::{Panicked, catch, guard},
+    guard::{Foreign, Panicked, catch, guard},
     report::{ErrorReport, ErrorStage, report},
     terms::Terms,
     upstream::BoxError,
@@ -77,20 +77,22 @@ where
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, BodyError>>> {
         let mut content = self.project().content;
-        let (panicked, terms) = match content.as_mut().project() {
+        let error = match content.as_mut().project() {
             ContentProj::Inner { body, terms } => match catch(|| body.poll_frame(cx)) {
-                Ok(polled) => {
-                    return Poll::Ready(ready!(polled).map(|frame| frame.map_err(|error| BodyError::failed(error, terms))));
-                }
-                Err(panicked) => (panicked, mem::take(terms)),
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(None)) => return Poll::Ready(None),
+                Ok(Poll::Ready(Some(Ok(frame)))) => return Poll::Ready(Some(Ok(frame))),
+                Ok(Poll::Ready(Some(Err(error)))) => BodyError::failed(error, terms),
+                Err(panicked) => BodyError::panicked(&panicked, terms),
             },
             ContentProj::Own { bytes } => match catch(|| bytes.take().map(|bytes| Frame::data((*bytes).into()))) {
                 Ok(frame) => return Poll::Ready(frame.map(Ok)),
-                Err(panicked) => (panicked, Terms::default()),
+                Err(panicked) => BodyError::panicked(&panicked, &Terms::default()),
             },
         };
+        // Whoever asks again is not told the same again.
         leave(content);
-        Poll::Ready(Some(Err(BodyError::panicked(&panicked, &terms))))
+        Poll::Ready(Some(Err(error)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -133,50 +135,59 @@ fn tell(cause: Cause, error: &(dyn Error + 'static), ids: Option<&Ids>) {
 /// The body of a response failed after its head was sent.
 ///
 /// The error of the inner body is the [`source`](Error::source); this type's own texts do not repeat it.
-pub struct BodyError(Kind);
+pub struct BodyError {
+    kind: Kind,
+    /// Of stacked layers the innermost that has somebody to tell does.
+    reported: bool,
+}
 
 enum Kind {
-    Failed(BoxError, Cause),
+    Failed(Foreign, Cause),
     Panicked,
 }
 
 impl BodyError {
     #[cold]
     fn panicked(panicked: &Panicked, terms: &Terms) -> Self {
-        let (config, ids) = (terms.config(), terms.ids());
-        let _ = guard(|| panicked.tell(ids));
-        let report_of = ErrorReport { stage: ErrorStage::Body, problem: None, cause: Some(Cause::Panic), error: None, ids };
-        report(&config.hooks, &report_of);
-        Self(Kind::Panicked)
+        let _ = guard(|| panicked.tell(terms.ids()));
+        Self { kind: Kind::Panicked, reported: false }.report(terms)
     }
 
     #[cold]
     fn failed(error: impl Into<BoxError>, terms: &Terms) -> Self {
-        let (config, ids) = (terms.config(), terms.ids());
         let error = match catch(|| error.into()) {
             Ok(error) => error,
             Err(panicked) => return Self::panicked(&panicked, terms),
         };
-        // Of a stack of these layers the innermost has told it, in whatever it was wrapped since.
+        // Of a stack of these layers the innermost has told the log, in whatever it was wrapped since.
         let error = match error.downcast::<Self>() {
-            Ok(told) => return *told,
-            Err(error) => error,
+            Ok(told) => return told.report(terms),
+            Err(error) => Foreign::new(error),
         };
-        if let Ok(Some(cause)) = guard(|| chain(&*error).find_map(<dyn Error>::downcast_ref).map(Self::cause)) {
-            return Self(Kind::Failed(error, cause));
+        let told = guard(|| chain(&*error).find_map(<dyn Error>::downcast_ref).map(|told: &Self| (told.cause(), told.reported)));
+        let (cause, reported) = told.ok().flatten().unwrap_or_else(|| {
+            let place = if terms.config().role == Role::Gateway { Place::Relayed } else { Place::Answer };
+            let cause = guard(|| cause_of(&*error, place)).unwrap_or(Cause::Panic);
+            let _ = guard(|| tell(cause, &*error, terms.ids()));
+            (cause, false)
+        });
+        Self { kind: Kind::Failed(error, cause), reported }.report(terms)
+    }
+
+    fn report(mut self, terms: &Terms) -> Self {
+        let hooks = &terms.config().hooks;
+        if !self.reported && !hooks.is_empty() {
+            self.reported = true;
+            let (cause, error) = (Some(self.cause()), self.source());
+            report(hooks, &ErrorReport { stage: ErrorStage::Body, problem: None, cause, error, ids: terms.ids() });
         }
-        let place = if config.role == Role::Gateway { Place::Relayed } else { Place::Here };
-        let cause = guard(|| cause_of(&*error, place)).unwrap_or(Cause::Panic);
-        let _ = guard(|| tell(cause, &*error, ids));
-        let report_of = ErrorReport { stage: ErrorStage::Body, problem: None, cause: Some(cause), error: Some(&*error), ids };
-        report(&config.hooks, &report_of);
-        Self(Kind::Failed(error, cause))
+        self
     }
 
     /// What cut the message. The status was sent before it was known.
     #[must_use]
     pub fn cause(&self) -> Cause {
-        match self.0 {
+        match self.kind {
             Kind::Failed(_, cause) => cause,
             Kind::Panicked => Cause::Panic,
         }
@@ -185,7 +196,7 @@ impl BodyError {
     /// Whether the body panicked right beneath the layer; there is no source then.
     #[must_use]
     pub fn is_panic(&self) -> bool {
-        matches!(self.0, Kind::Panicked)
+        matches!(self.kind, Kind::Panicked)
     }
 }
 
@@ -197,7 +208,7 @@ impl fmt::Debug for BodyError {
 
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
+        f.write_str(match self.kind {
             Kind::Failed(..) => "the response body failed",
             Kind::Panicked => "the response body panicked",
         })
@@ -206,7 +217,7 @@ impl fmt::Display for BodyError {
 
 impl Error for BodyError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.0 {
+        match &self.kind {
             Kind::Failed(error, _) => Some(&**error),
             Kind::Panicked => None,
         }

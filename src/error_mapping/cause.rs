@@ -14,6 +14,11 @@ pub enum Role {
     Origin,
     /// For servers behind it ([RFC 9110 §3.7](https://www.rfc-editor.org/rfc/rfc9110#section-3.7)): a timeout is 504, since what took too
     /// long was one of them, and a request that none of them received was not acted on.
+    ///
+    /// The client beneath must not follow redirects: reqwest does, unless it is built with `redirect::Policy::none()`, and so does tower-http's
+    /// `FollowRedirect`. No error says which of the servers it was: one that redirects may have acted on a request before the next refuses the
+    /// connection, and the answer, and [`GatewayRetryPolicy`](super::GatewayRetryPolicy), would call that request unsent. A redirect is for
+    /// the gateway's own client to follow.
     Gateway,
 }
 
@@ -48,7 +53,8 @@ pub enum Cause {
     /// The client did not send its request's content in time.
     RequestTimedOut,
     /// The client's request broke off, or became unreadable, while a gateway sent it on
-    /// ([RFC 9112 §8](https://www.rfc-editor.org/rfc/rfc9112#section-8)).
+    /// ([RFC 9112 §8](https://www.rfc-editor.org/rfc/rfc9112#section-8)). Over HTTP/2 this is all that is known of one that was too long or too
+    /// slow, too, and that with the feature `error-mapping-http2` alone: without it such a request is an upstream's failure.
     RequestIncomplete,
     /// The service had no room for the request and did not begin it.
     Overloaded,

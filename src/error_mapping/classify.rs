@@ -6,8 +6,8 @@ use super::{
     cause::{Cause, Role},
     chain::chain,
     config::Config,
-    guard::{Panicked, catch},
-    upstream::{BoxError, InnerError},
+    guard::{Foreign, Panicked, catch},
+    upstream::InnerError,
     walk::{Place, cause_of},
 };
 use crate::Problem;
@@ -15,7 +15,7 @@ use crate::Problem;
 /// Why there is no response.
 #[derive(Debug)]
 pub(super) enum Failure {
-    Error(BoxError),
+    Error(Foreign),
     Panic(Panicked),
 }
 
@@ -23,7 +23,7 @@ impl Failure {
     /// The conversion of an error is foreign code, too.
     #[cold]
     pub(super) fn of(error: impl InnerError) -> Self {
-        catch(|| error.into_box()).map_or_else(Self::Panic, Self::Error)
+        catch(|| error.into_box()).map_or_else(Self::Panic, |error| Self::Error(Foreign::new(error)))
     }
 }
 
@@ -80,7 +80,7 @@ mod tests {
             ("a problem", io::Error::other(Problem::new(http::StatusCode::CONFLICT)).into(), Some(409)),
             ("not mapped", Overloaded::new().into(), None),
         ] {
-            match classify(&Failure::Error(error), &config) {
+            match classify(&Failure::Error(Foreign::new(error)), &config) {
                 Verdict::Own(problem) => assert_eq!(Some(problem.status().as_u16()), status, "{name}"),
                 Verdict::Known(_) => assert_eq!(None, status, "{name}"),
             }

@@ -37,10 +37,8 @@ pin_project! {
     impl<F> PinnedDrop for ResponseFuture<F> {
         // A client that leaves drops the work wherever it stands, in the task of its connection.
         fn drop(this: Pin<&mut Self>) {
-            if mem::needs_drop::<F>() && this.future.is_some() || this.failure.is_some() {
-                let this = this.project();
-                leave(this.future);
-                let _ = guard(|| drop(this.failure.take()));
+            if mem::needs_drop::<F>() && this.future.is_some() {
+                leave(this.project().future);
             }
         }
     }
@@ -110,7 +108,6 @@ fn leave<F>(mut future: Pin<&mut Option<F>>) {
 fn answer<F, B>(future: Pin<&mut Option<F>>, failure: Failure, asked: Asked, terms: &mut Terms) -> Response<ResponseBody<B>> {
     let response = respond::answer(&failure, asked, terms);
     leave(future);
-    let _ = guard(|| drop(failure));
     response
 }
 

@@ -2,10 +2,13 @@
 
 use std::{
     any::Any,
+    error::Error,
+    fmt, mem,
+    ops::Deref,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use super::{chain::Scrubbed, correlation::Ids};
+use super::{chain::Scrubbed, correlation::Ids, upstream::BoxError};
 use crate::core::trace::event;
 
 /// That something panicked, and with which text.
@@ -21,6 +24,38 @@ impl Panicked {
 
     pub(super) fn text(&self) -> &str {
         &self.0
+    }
+}
+
+/// An error that may panic when it is dropped, which ends here whoever drops it.
+pub(super) struct Foreign(BoxError);
+
+impl Foreign {
+    pub(super) fn new(error: BoxError) -> Self {
+        Self(error)
+    }
+}
+
+impl Deref for Foreign {
+    type Target = dyn Error + 'static;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        // Without a size, so without an allocation.
+        let error = mem::replace(&mut self.0, Box::new(fmt::Error));
+        let _ = guard(|| drop(error));
+    }
+}
+
+/// Without the error, whose texts are not for every log.
+impl fmt::Debug for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Foreign").finish_non_exhaustive()
     }
 }
 
@@ -51,7 +86,7 @@ fn bury(payload: Box<dyn Any + Send>) -> Panicked {
     let text = payload.downcast_ref::<&'static str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     let panicked = Panicked(text.unwrap_or("(not a text)").into());
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(again);
+        mem::forget(again);
     }
     panicked
 }

@@ -75,6 +75,8 @@
 //!     .html_page(|problem| ErrorPage::new(format!("<!DOCTYPE html><h1>{}</h1>", escape_html(problem.title()))));
 //! ```
 //!
+//! The client of a gateway [must not follow redirects](Role::Gateway): what a second server refuses, a first one may have done.
+//!
 //! A gateway that asks again where that does no harm, and leaves an upstream alone that is down, has [`GatewayRetryPolicy`] and
 //! [`CircuitBreakerLayer`] beneath it, which judge by the same causes. They pass a request on as it came: to write the upstream's authority into its
 //! URI, and to take out the hop-by-hop fields both ways
@@ -96,10 +98,12 @@
 //! same answer.
 //!
 //! # Feature
-//! `error-mapping`. With `error-mapping-http2` a stream that an upstream refused, and one that its `GOAWAY` left out, are known to be unprocessed; with
+//! `error-mapping`. With `error-mapping-http2` a stream that an upstream refused, and one that its `GOAWAY` left out, are known to be unprocessed,
+//! and a client's upload that failed on its way over HTTP/2 is not called the upstream's failure, which opens its circuit; with
 //! `error-mapping-rustls` a TLS handshake that failed is told apart from a connection that did. With `error-mapping-reqwest` the errors of reqwest
 //! 0.13 are told apart too; without it they are seen through as far as an error of hyper-util's client is beneath them, which leaves reqwest's own
-//! timeouts and what fails in a response's content at 500.
+//! timeouts and what fails in a response's content at 500. With it and without, build a gateway's client with
+//! `redirect::Policy::none()`.
 
 mod as_error;
 mod asked;

@@ -79,11 +79,11 @@ fn render_anew<B>(response: Response<B>, asked: Asked, terms: &mut Terms) -> Res
     let (mut parts, body) = response.into_parts();
     let _ = guard(|| drop(body));
     // When an outer hand has changed the status, the problem's texts no longer tell of this response, and may tell what that hand hides;
-    // a problem must have the status of its response (RFC 9457 §3.1.4).
+    // a problem must have the status of its response (RFC 9457 §3.1.4). What was done stays done, whatever it is called.
     let problem = match parts.extensions.remove::<Problem>() {
         Some(problem) if problem.status() == parts.status => problem,
-        Some(_) => Problem::new(parts.status),
-        None => empty_error(&parts, terms.config().role),
+        Some(hidden) => renamed(parts.status, hidden.retryability()),
+        None => empty_error(&parts),
     };
     remove_representation(&mut parts.headers);
     let problem = name(problem, terms);
@@ -92,14 +92,26 @@ fn render_anew<B>(response: Response<B>, asked: Asked, terms: &mut Terms) -> Res
 }
 
 /// The problem of an error that came without content.
-fn empty_error(parts: &Parts, role: Role) -> Problem {
+fn empty_error(parts: &Parts) -> Problem {
     let problem = Problem::new(parts.status);
-    match (parts.extensions.get(), parts.status, role) {
-        (Some(advice), ..) => problem.with_retryability(*advice),
-        // An upstream's own, which some servers answer with after they have sent the request on.
-        (None, StatusCode::SERVICE_UNAVAILABLE, Role::Gateway) => problem.with_retryability(Retryability::IdempotentOnly),
+    match (parts.extensions.get(), parts.status) {
+        (Some(advice), _) => problem.with_retryability(*advice),
+        // Some servers answer with it after they have sent the request on, and some timeouts after half of the work.
+        (None, StatusCode::SERVICE_UNAVAILABLE) => problem.with_retryability(Retryability::IdempotentOnly),
         _ => problem,
     }
+}
+
+/// The problem of a status in whose place another stood: of the advice of both the stricter.
+fn renamed(status: StatusCode, advice: Retryability) -> Problem {
+    use Retryability::{IdempotentOnly, Never, Safe};
+    let problem = Problem::new(status);
+    let stricter = match (problem.retryability(), advice) {
+        (Never, _) | (_, Never) => Never,
+        (IdempotentOnly, _) | (_, IdempotentOnly) => IdempotentOnly,
+        (Safe, Safe) => Safe,
+    };
+    problem.with_retryability(stricter)
 }
 
 /// The response to a failure. What panics on the way to it (a mapping, a `source`, a `Display` that is logged) leaves a fixed 500.

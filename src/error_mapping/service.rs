@@ -9,7 +9,13 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{
-    asked::Asked, body::ResponseBody, classify::Failure, config::Config, future::ResponseFuture, guard::catch, terms::Terms,
+    asked::Asked,
+    body::ResponseBody,
+    classify::Failure,
+    config::Config,
+    future::ResponseFuture,
+    guard::{catch, guard},
+    terms::Terms,
     upstream::InnerError,
 };
 
@@ -62,6 +68,7 @@ where
             false => Asked::configured(&mut request, &self.config),
         };
         if self.unready.is_some() {
+            let _ = guard(|| drop(request));
             return ResponseFuture::failed(self.unready.take(), asked, terms);
         }
         // Written from within, not returned: a future is large, and each hand that passes it on copies it.

@@ -33,6 +33,8 @@ pub(super) fn cause_of(error: &(dyn Error + 'static), place: Place) -> Cause {
 pub(super) enum Place {
     /// In this server, or between it and its client.
     Here,
+    /// In the body of a response of this server's own.
+    Answer,
     /// In the body of the request that was sent on.
     Upload,
     /// In the body of a response that a gateway hands on: what hyper says there it says of an upstream.
@@ -56,12 +58,29 @@ struct Walk {
 impl Walk {
     fn enter(&mut self, error: &(dyn Error + 'static)) -> ControlFlow<Cause> {
         match signpost(error) {
-            Some(Cause::TimedOut) => return ControlFlow::Break(self.timed_out()),
-            Some(Cause::RequestTimedOut) if !self.is_ours() => return ControlFlow::Break(self.timed_out()),
-            // What an upstream's parts say of themselves says nothing of how far we got.
-            Some(cause) => return ControlFlow::Break(if self.is_ours() { cause } else { self.cause }),
-            None => {}
+            Some(sign) => ControlFlow::Break(self.read(sign)),
+            None => self.pass(error),
         }
+    }
+
+    /// What a sign says where it stands.
+    fn read(&self, sign: Cause) -> Cause {
+        match (self.place, sign) {
+            (_, Cause::TimedOut) => self.timed_out(),
+            // The types are those of a bound on any body, and this one is a response's.
+            (Place::Answer, Cause::RequestTimedOut) => Cause::TimedOut,
+            (Place::Answer, Cause::ContentTooLarge) => Cause::Internal,
+            (Place::Relayed, Cause::RequestTimedOut) => Cause::ResponseTimedOut,
+            (Place::Relayed, Cause::ContentTooLarge) => Cause::UpstreamFailed,
+            _ if self.is_ours() => sign,
+            (_, Cause::RequestTimedOut) => self.timed_out(),
+            // What an upstream's parts say of themselves says nothing of how far we got.
+            _ => self.cause,
+        }
+    }
+
+    /// What says where the errors beneath it stand.
+    fn pass(&mut self, error: &(dyn Error + 'static)) -> ControlFlow<Cause> {
         if error.is::<UpstreamError>() {
             if self.is_ours() {
                 *self = Self { place: Place::Upstream, cause: Cause::UpstreamFailed };
@@ -87,7 +106,7 @@ impl Walk {
 
     /// In this server, as far as it is known.
     fn is_ours(&self) -> bool {
-        matches!(self.place, Place::Here | Place::Upload | Place::Relayed)
+        matches!(self.place, Place::Here | Place::Answer | Place::Upload | Place::Relayed)
     }
 
     fn enter_client(&mut self, error: &legacy::Error) {
@@ -107,6 +126,10 @@ impl Walk {
     #[cfg(feature = "error-mapping-reqwest")]
     fn enter_reqwest(&mut self, error: &(dyn Error + 'static)) {
         let Some(client) = error.downcast_ref::<reqwest::Error>() else { return };
+        // Around what the body that it was given to send has failed with.
+        if self.place == Place::Upload && client.is_body() {
+            return;
+        }
         *self = if client.is_builder() {
             Self { place: Place::Here, cause: Cause::Internal }
         } else if ends(client) && client.is_timeout() {
@@ -121,6 +144,12 @@ impl Walk {
     fn enter_http2(&mut self, error: &(dyn Error + 'static)) {
         let (Place::Asked | Place::Sent, Some(error)) = (self.place, error.downcast_ref::<h2::Error>()) else { return };
         // h2 gives the error of a GOAWAY to the streams after the last one that it names, and to no other.
+        let by_client = !error.is_remote() && !error.is_library();
+        if error.is_reset() && by_client {
+            // So hyper's client ends a stream whose upload fails, and keeps the upload's own error to itself.
+            *self = Self { place: Place::Upload, cause: Cause::RequestIncomplete };
+            return;
+        }
         let left_out = error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM));
         self.cause = if error.is_library() {
             Cause::ProtocolError
@@ -147,7 +176,7 @@ impl Walk {
 
     fn enter_hyper(&mut self, error: &hyper::Error) {
         match self.place {
-            Place::Here => return,
+            Place::Here | Place::Answer => return,
             Place::Upload => {
                 self.cause = Cause::RequestIncomplete;
                 return;
@@ -211,7 +240,7 @@ impl Walk {
 
     fn timed_out(&self) -> Cause {
         match self.place {
-            Place::Here | Place::Upload | Place::Relayed => Cause::TimedOut,
+            Place::Here | Place::Answer | Place::Upload | Place::Relayed => Cause::TimedOut,
             Place::Connecting if self.cause == Cause::DnsError => Cause::DnsTimedOut,
             Place::Connecting => Cause::ConnectionTimedOut,
             Place::Upstream | Place::Asked | Place::Sent => Cause::ResponseTimedOut,

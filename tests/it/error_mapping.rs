@@ -15,6 +15,7 @@ mod reports;
 mod retry;
 mod secrets;
 mod special;
+mod uploads;
 #[cfg(all(feature = "error-mapping-http2", feature = "error-mapping-rustls"))]
 mod upstream_protocols;
 

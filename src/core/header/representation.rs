@@ -17,9 +17,17 @@ const CONTENT: [HeaderName; 11] = [
     HeaderName::from_static("digest"),
 ];
 
-/// What describes the representation beyond its content: which one it is, and how long it may be kept.
-const SELECTED: [HeaderName; 5] =
-    [header::CONTENT_LOCATION, header::ACCEPT_RANGES, header::ETAG, header::LAST_MODIFIED, header::EXPIRES];
+/// What describes the representation beyond its content: which one it is, and how long it may be kept. The last two overrule `no-store` in the
+/// caches that know them ([Edge Architecture](https://www.w3.org/TR/edge-arch/), nginx).
+const SELECTED: [HeaderName; 7] = [
+    header::CONTENT_LOCATION,
+    header::ACCEPT_RANGES,
+    header::ETAG,
+    header::LAST_MODIFIED,
+    header::EXPIRES,
+    HeaderName::from_static("surrogate-control"),
+    HeaderName::from_static("x-accel-expires"),
+];
 
 /// Removes what speaks of content that is not sent.
 pub(crate) fn remove_content(headers: &mut HeaderMap) {
@@ -48,12 +56,22 @@ mod tests {
 
     #[test]
     fn what_stays() {
-        let names =
-            ["content-type", "digest", "etag", "cdn-cache-control", "x-cache-control", "cache-control", "set-cookie", "vary"];
+        let names = [
+            "content-type",
+            "digest",
+            "etag",
+            "cdn-cache-control",
+            "x-cache-control",
+            "surrogate-control",
+            "x-accel-expires",
+            "cache-control",
+            "set-cookie",
+            "vary",
+        ];
         let full = HeaderMap::from_iter(names.map(|name| (HeaderName::from_static(name), HeaderValue::from_static("x"))));
         for (name, remove, left) in [
             ("content", remove_content as fn(&mut HeaderMap), &names[2..]),
-            ("representation", remove_representation, &names[5..]),
+            ("representation", remove_representation, &names[7..]),
         ] {
             let mut headers = full.clone();
             remove(&mut headers);

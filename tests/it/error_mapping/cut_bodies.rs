@@ -6,16 +6,19 @@ use std::{
     pin::Pin,
     process::Command,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use donjon::error_mapping::ErrorMappingLayer;
+use donjon::error_mapping::{Cause, ErrorMappingLayer, Role};
 use http::{Request, Response};
 use http_body::{Body, Frame};
+use http_body_util::{BodyExt as _, Empty, Full, Limited, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::net::TcpListener;
-use tower::{BoxError, Layer as _, service_fn};
+use tower::{BoxError, Layer as _, ServiceExt as _, service_fn};
+use tower_http::timeout::TimeoutBody;
 
 /// What comes after the first chunk.
 #[derive(Clone, Copy, Debug)]
@@ -120,11 +123,32 @@ async fn curl_never_sees_an_empty_reply() {
     }
 }
 
+/// The types are the same for every body. Of a response neither says anything of the client.
+#[tokio::test]
+async fn a_response_that_passes_a_bound_is_not_the_clients_fault() {
+    type Content = UnsyncBoxBody<Bytes, BoxError>;
+    fn slow() -> Content {
+        let silent = StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, BoxError>>());
+        TimeoutBody::new(Duration::ZERO, silent).boxed_unsync()
+    }
+    fn long() -> Content {
+        Limited::new(Full::from("1234"), 3).boxed_unsync()
+    }
+    for (name, body, origin, gateway) in [
+        ("slow", slow as fn() -> Content, Cause::TimedOut, Cause::ResponseTimedOut),
+        ("long", long, Cause::Internal, Cause::UpstreamFailed),
+    ] {
+        for (role, cause) in [(Role::Origin, origin), (Role::Gateway, gateway)] {
+            let inner = service_fn(|_: Request<Empty<Bytes>>| async { Ok::<_, Infallible>(Response::new(body())) });
+            let service = ErrorMappingLayer::new().role(role).layer(inner);
+            let response = service.oneshot(Request::new(Empty::new())).await.unwrap();
+            assert_eq!(response.into_body().collect().await.unwrap_err().cause(), cause, "{name} {role:?}");
+        }
+    }
+}
+
 #[cfg(feature = "tracing")]
 mod logged {
-    use http_body_util::BodyExt as _;
-    use tower::ServiceExt as _;
-
     use super::*;
     use crate::{
         error_mapping::secrets::logged::log_of,

@@ -16,10 +16,10 @@ use donjon::{
     Problem,
     error_mapping::{Cause, ErrorMappingLayer},
 };
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame};
-use http_body_util::{BodyExt as _, Full};
-use tower::{Layer as _, Service, ServiceExt as _, service_fn};
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use tower::{BoxError, Layer as _, Service, ServiceExt as _, service_fn};
 
 use super::{Asked, answer, failing};
 use crate::support::{empty, get};
@@ -204,6 +204,51 @@ async fn a_failure_that_nobody_waits_for() {
     let mut service = ErrorMappingLayer::new().layer(Unready(Some(bomb)));
     let future = service.ready().await.unwrap().call(empty(get("/")));
     drop(future);
+    assert_eq!(dropped.load(Ordering::SeqCst), 1, "dropped, and nothing was thrown");
+}
+
+#[tokio::test]
+async fn a_service_that_fails_to_become_ready_and_is_never_called() {
+    let (bomb, dropped) = Bomb::new();
+    let mut service = ErrorMappingLayer::new().layer(Unready(Some(bomb)));
+    service.ready().await.unwrap();
+    drop(service);
+    assert_eq!(dropped.load(Ordering::SeqCst), 1, "dropped, and nothing was thrown");
+}
+
+#[tokio::test]
+async fn a_request_that_no_service_is_ready_for() {
+    struct Unwilling;
+    impl Service<Request<Bomb>> for Unwilling {
+        type Response = Response<Full<Bytes>>;
+        type Error = BoxError;
+        type Future = std::future::Pending<Result<Self::Response, BoxError>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+            Poll::Ready(Err("canary".into()))
+        }
+
+        fn call(&mut self, _: Request<Bomb>) -> Self::Future {
+            unreachable!("it is never ready")
+        }
+    }
+    let (bomb, dropped) = Bomb::new();
+    let response = ErrorMappingLayer::new().layer(Unwilling).oneshot(Request::new(bomb)).await.unwrap();
+    assert_eq!((response.status().as_u16(), dropped.load(Ordering::SeqCst)), (500, 1));
+}
+
+#[tokio::test]
+async fn an_error_of_a_body_that_panics_when_it_is_dropped() {
+    let (bomb, dropped) = Bomb::new();
+    let mut error = Some(Touchy(bomb));
+    let cut = service_fn(move |_: Asked| {
+        let frames = futures_util::stream::iter(error.take().map(Err::<Frame<Bytes>, _>));
+        std::future::ready(Ok::<_, Infallible>(Response::new(StreamBody::new(frames))))
+    });
+    let mut body = ErrorMappingLayer::new().layer(cut).oneshot(empty(get("/"))).await.unwrap().into_body();
+    let error = body.frame().await.unwrap().unwrap_err();
+    assert_eq!(dropped.load(Ordering::SeqCst), 0, "the server has it");
+    drop(error);
     assert_eq!(dropped.load(Ordering::SeqCst), 1, "dropped, and nothing was thrown");
 }
 

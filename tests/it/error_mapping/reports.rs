@@ -90,6 +90,46 @@ async fn a_body_that_fails_is_reported() {
     }
 }
 
+/// Fails whenever it is asked.
+async fn cut(
+    _: Asked,
+) -> Result<Response<StreamBody<impl futures_util::Stream<Item = Result<Frame<Bytes>, BoxError>> + Unpin>>, BoxError> {
+    Ok(Response::new(StreamBody::new(futures_util::stream::repeat_with(|| Err("cut".into())))))
+}
+
+#[tokio::test]
+async fn a_body_that_fails_is_reported_where_nobody_within_has_somebody_to_tell() {
+    let expected = [(ErrorStage::Body, None, Some(Cause::Internal), Some("cut".to_owned()))];
+    let silent = ErrorMappingLayer::new();
+    let (outer, seen) = recording();
+    let response = outer.layer(silent.layer(service_fn(cut))).oneshot(empty(get("/"))).await.unwrap();
+    response.into_body().collect().await.unwrap_err();
+    assert_eq!(*seen.lock().unwrap(), expected);
+
+    let (outer, seen) = recording();
+    let (inner, within) = recording();
+    let wrapped = |inner: ErrorMappingLayer| {
+        let wrapping = inner.layer(service_fn(cut));
+        wrapping.map_response(|response| response.map(|body| body.map_err(axum::Error::new)))
+    };
+    for (inner, outside) in [(silent, 1), (inner, 0)] {
+        seen.lock().unwrap().clear();
+        let response = outer.layer(wrapped(inner)).oneshot(empty(get("/"))).await.unwrap();
+        response.into_body().collect().await.unwrap_err();
+        assert_eq!(seen.lock().unwrap().len(), outside, "within something else");
+    }
+    assert_eq!(*within.lock().unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_body_that_is_asked_again_is_not_reported_again() {
+    let (layer, seen) = recording();
+    let mut body = layer.layer(service_fn(cut)).oneshot(empty(get("/"))).await.unwrap().into_body();
+    assert!(body.frame().await.unwrap().is_err());
+    assert!(body.frame().await.is_none() && http_body::Body::is_end_stream(&body));
+    assert_eq!(seen.lock().unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn one_who_panics_when_told_changes_nothing() {
     let (layer, seen) = recording();

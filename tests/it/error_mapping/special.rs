@@ -167,7 +167,11 @@ async fn the_empty_errors_of_a_router_pass_or_are_filled() {
 
 #[tokio::test]
 async fn advice_that_came_with_an_empty_error_stays() {
-    for (advice, expected) in [(None, Retryability::Safe), (Some(Retryability::Never), Retryability::Never)] {
+    for (advice, expected) in [
+        (None, Retryability::IdempotentOnly),
+        (Some(Retryability::Safe), Retryability::Safe),
+        (Some(Retryability::Never), Retryability::Never),
+    ] {
         let bare = service_fn(move |_: Asked| async move {
             let mut response = Response::new(Full::<Bytes>::default());
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
@@ -246,10 +250,10 @@ async fn a_problem_of_this_process_is_not_called_received() {
     }
 }
 
-/// What a gateway has received proves nothing of what was done: some servers answer 503 after they have sent a request on.
+/// It proves nothing of what was done: some servers answer 503 after they have sent a request on, some timeouts after half of the work.
 #[tokio::test]
-async fn an_upstreams_empty_503_is_not_called_safe() {
-    for (role, expected) in [(Role::Gateway, Retryability::IdempotentOnly), (Role::Origin, Retryability::Safe)] {
+async fn an_empty_503_is_not_called_safe() {
+    for role in [Role::Gateway, Role::Origin] {
         let layer = ErrorMappingLayer::new().role(role).empty_errors(EmptyErrors::Fill);
         let empty_503 = service_fn(|_: Asked| async {
             let mut response = Response::new(Full::<Bytes>::default());
@@ -257,6 +261,22 @@ async fn an_upstreams_empty_503_is_not_called_safe() {
             Ok::<_, Infallible>(response)
         });
         let response = layer.layer(empty_503).oneshot(empty(get("/"))).await.unwrap();
-        assert_eq!(response.extensions().get(), Some(&expected), "{role:?}");
+        assert_eq!(response.extensions().get(), Some(&Retryability::IdempotentOnly), "{role:?}");
+    }
+}
+
+/// What hides a failure behind another status does not undo what the failure has done.
+#[tokio::test]
+async fn another_status_does_not_loosen_the_advice() {
+    use Retryability::{IdempotentOnly, Never, Safe};
+    for (problem, status, expected) in [(500, 503, Never), (502, 429, IdempotentOnly), (503, 500, Never), (429, 503, Safe)] {
+        let renaming = service_fn(move |_: Asked| async move {
+            let mut response: Inner = Problem::new(StatusCode::from_u16(problem).unwrap()).into_http_response();
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            Ok::<_, Infallible>(response)
+        });
+        let answer = answer(&ErrorMappingLayer::new(), renaming, empty(get("/"))).await;
+        assert_eq!((answer.status.as_u16(), answer.retryability), (status, Some(expected)), "{problem} as {status}");
+        assert!(answer.body.contains(&format!("\"retry\":\"{expected}\"")), "{problem} as {status}: {}", answer.body);
     }
 }
