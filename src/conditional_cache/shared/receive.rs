@@ -236,7 +236,7 @@ impl<St: Store> Forwarded<St> {
         let place = match parts.status {
             StatusCode::PARTIAL_CONTENT => {
                 // One that was asked on another condition was not asked for this range.
-                partial::widen(&mut head, only(&self.request, &header::RANGE).filter(|_| !self.rewritten));
+                head = partial::widened(head, only(&self.request, &header::RANGE).filter(|_| !self.rewritten));
                 Some(Place::of(&parts.headers).ok_or(NotStored::Status)?)
             }
             _ => None,
