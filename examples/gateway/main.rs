@@ -71,7 +71,7 @@ async fn main() -> ExitCode {
         Ok(options) => options,
         Err(code) => return code,
     };
-    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
+    tracing_subscriber::fmt().with_max_level(options.log).with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
     match serve(&options).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -3,17 +3,19 @@
 use std::{process::ExitCode, time::Duration};
 
 use donjon::conditional_cache::shared::Profile;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::upstream::Upstream;
 
 const USAGE: &str = "\
-usage: gateway --upstream URL [--listen ADDR] [--profile NAME] [--patience SECONDS] [--tunnels N]
+usage: gateway --upstream URL [--listen ADDR] [--profile NAME] [--patience SECONDS] [--tunnels N] [--log LEVEL]
 
   --upstream URL       where requests go: http://host[:port][/base]
   --listen ADDR        where to listen; 127.0.0.1:8080 if not given, port 0 for any free one
   --profile NAME       what the cache may reuse: safe, rfc9111, eager, or off for none; safe if not given
   --patience SECONDS   how long an upstream or a client may be silent; 30 if not given, parts of a second are allowed
   --tunnels N          how many WebSockets may be open at a time; 1000 if not given
+  --log LEVEL          what is written to stderr: off, error, warn, info, debug or trace; info if not given, debug tells of retries
   --help               this text
 ";
 
@@ -25,6 +27,7 @@ pub(crate) struct Options {
     pub(crate) profile: Option<Profile>,
     pub(crate) patience: Duration,
     pub(crate) tunnels: u16,
+    pub(crate) log: LevelFilter,
 }
 
 impl Options {
@@ -48,6 +51,7 @@ impl Options {
 fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
     let (mut listen, mut upstream) = ("127.0.0.1:8080".to_owned(), None);
     let (mut profile, mut patience, mut tunnels) = (Some(Profile::Safe), Duration::from_secs(30), 1000);
+    let mut log = LevelFilter::INFO;
     while let Some(argument) = arguments.next() {
         let (name, value) = match argument.split_once('=') {
             Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
@@ -61,11 +65,12 @@ fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, 
             "--profile" => profile = read_profile(&value()?)?,
             "--patience" => patience = seconds(&value()?)?,
             "--tunnels" => tunnels = value()?.parse().map_err(|_| "--tunnels wants a number up to 65535".to_owned())?,
+            "--log" => log = value()?.parse().map_err(|_| "--log wants a level".to_owned())?,
             other => return Err(format!("unknown argument: {other}")),
         }
     }
     let upstream = upstream.ok_or("--upstream is missing")?;
-    Ok(Some(Options { listen, upstream, profile, patience, tunnels }))
+    Ok(Some(Options { listen, upstream, profile, patience, tunnels, log }))
 }
 
 fn read_profile(name: &str) -> Result<Option<Profile>, String> {
@@ -90,7 +95,7 @@ mod tests {
     fn shown(line: &str) -> String {
         match read(line.split(' ').map(str::to_owned)) {
             Ok(Some(options)) => {
-                format!("{} {:?} {:?} {}", options.listen, options.profile, options.patience, options.tunnels)
+                format!("{} {:?} {:?} {} {}", options.listen, options.profile, options.patience, options.tunnels, options.log)
             }
             Ok(None) => "help".to_owned(),
             Err(what) => what,
@@ -100,11 +105,11 @@ mod tests {
     #[test]
     fn command_lines() {
         for (name, line, expected) in [
-            ("defaults", "--upstream http://a", "127.0.0.1:8080 Some(Safe) 30s 1000"),
+            ("defaults", "--upstream http://a", "127.0.0.1:8080 Some(Safe) 30s 1000 info"),
             (
                 "everything",
-                "--upstream=http://a --listen [::1]:0 --profile=eager --patience 0.5 --tunnels 2",
-                "[::1]:0 Some(Eager) 500ms 2",
+                "--upstream=http://a --listen [::1]:0 --profile=eager --patience 0.5 --tunnels 2 --log debug",
+                "[::1]:0 Some(Eager) 500ms 2 debug",
             ),
             ("no upstream", "--listen x", "--upstream is missing"),
             ("help", "--upstream http://a --help", "help"),
@@ -112,6 +117,7 @@ mod tests {
             ("no value", "--upstream", "--upstream wants a value"),
             ("no patience", "--upstream http://a --patience 0", "--patience wants a number of seconds"),
             ("endless patience", "--upstream http://a --patience inf", "--patience wants a number of seconds"),
+            ("no level", "--upstream http://a --log loud", "--log wants a level"),
             ("something else", "--upstream http://a x", "unknown argument: x"),
         ] {
             assert_eq!(shown(line), expected, "{name}");

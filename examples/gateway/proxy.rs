@@ -32,7 +32,7 @@ use crate::{
     via::Pseudonym,
 };
 
-/// How long a connection may take to open; less where patience is shorter.
+/// How long a connection may take to open, or half of the patience: whoever cannot be reached has to be told from who does not answer.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a connection is kept for the next request: less than the five seconds after which many servers close it.
 const KEPT: Duration = Duration::from_secs(4);
@@ -63,7 +63,7 @@ struct Shared {
 impl Proxy {
     pub(crate) fn new(options: &Options, us: Pseudonym, tunnels: Tunnels) -> Self {
         let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(CONNECT.min(options.patience)));
+        connector.set_connect_timeout(Some(CONNECT.min(options.patience / 2)));
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(KEPT).build(connector);
         let (upstream, patience) = (options.upstream.clone(), options.patience);

@@ -166,6 +166,10 @@ impl<B: Replay, R, E: AsError> Policy<Request<B>, Response<R>, E> for GatewayRet
 
     fn retry(&mut self, request: &mut Request<B>, result: &mut Result<Response<R>, E>) -> Option<RetryFuture> {
         let wait = self.wait(request, result)?;
+        // The attempt before may still be reading, and would go on through the wait.
+        if !request.body_mut().take_over() {
+            return None;
+        }
         self.retries = self.retries.saturating_add(1);
         event!(DEBUG, "a request is sent again", retry = self.retries);
         Some(RetryFuture { sleep: tokio::time::sleep(wait) })

@@ -30,6 +30,12 @@ pub trait Replay: Sized {
     fn is_whole(&self) -> bool {
         true
     }
+
+    /// Takes the body away from the attempt before, so that it stays whole until it is sent; asked once the request is certain to be sent again.
+    /// Whether it is still whole: [`is_whole`](Self::is_whole), if not said otherwise.
+    fn take_over(&mut self) -> bool {
+        self.is_whole()
+    }
 }
 
 impl<D: Clone> Replay for Full<D>
@@ -65,7 +71,8 @@ impl Replay for () {
 /// longer than the cap nothing is kept, and it streams on; so a request whose connection was refused can be sent again whatever its length,
 /// since nothing of it was read. Trailers are kept too.
 ///
-/// Of several attempts only the last one gets anything more; one that was given up gets a [`ReplayError`].
+/// Of several attempts only the last one gets anything more; one that was given up gets a [`ReplayError`]. An upstream may answer before it has
+/// read all: once it is decided that the request is sent again, the upload to it ends, for what it read beyond the cap would be lost to the next.
 ///
 /// ```
 /// use donjon::error_mapping::{Replay, ReplayBody};
@@ -88,7 +95,8 @@ impl<B> ReplayBody<B>
 where
     B: Body<Error: Into<BoxError>>,
 {
-    /// Keeps up to `cap` bytes of `body`.
+    /// Keeps up to `cap` bytes of `body`. However small the pieces are that it comes in, the memory for it stays within a few times the cap; a large
+    /// one that is a part of a longer buffer keeps that buffer.
     #[must_use]
     pub fn new(body: B, cap: usize) -> Self {
         let recording = (!body.is_end_stream()).then(|| Arc::new(Mutex::new(Recording::new(body, cap))));
@@ -106,11 +114,17 @@ where
     B: Body<Error: Into<BoxError>>,
 {
     fn replay(&self) -> Option<Self> {
-        self.is_whole().then(|| Self { recording: self.recording.clone(), reader: Reader::default() })
+        let Some(recording) = self.recording.as_ref() else { return Some(Self { recording: None, reader: Reader::default() }) };
+        let shared = lock(recording);
+        shared.is_whole().then(|| Self { recording: Some(Arc::clone(recording)), reader: shared.reader() })
     }
 
     fn is_whole(&self) -> bool {
         self.recording.as_deref().is_none_or(|recording| lock(recording).is_whole())
+    }
+
+    fn take_over(&mut self) -> bool {
+        self.recording.as_deref().is_none_or(|recording| lock(recording).take_over(&mut self.reader))
     }
 }
 
@@ -148,6 +162,7 @@ impl<B> fmt::Debug for ReplayBody<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error_mapping::retry::recording::SMALL;
     use http::{HeaderMap, HeaderName, HeaderValue};
     use http_body_util::{BodyExt as _, StreamBody};
     use proptest::prelude::*;
@@ -179,6 +194,70 @@ mod tests {
         let [second, third] = [body.replay().unwrap(), body.replay().unwrap()];
         for attempt in [body, second, third] {
             assert_eq!(text_and_trailers(attempt).await, ("abc".into(), Some(trailers())));
+        }
+    }
+
+    #[tokio::test]
+    async fn trailers_are_kept_though_the_end_after_them_was_never_read() {
+        let mut first = ReplayBody::new(chunked(&["ab"]), 3);
+        let [second, third] = [first.replay().unwrap(), first.replay().unwrap()];
+        first.frame().await.unwrap().unwrap();
+        assert_eq!(first.frame().await.unwrap().unwrap().into_trailers().unwrap(), trailers());
+        assert!(first.is_end_stream() && !second.is_end_stream());
+        for attempt in [second, third] {
+            assert_eq!(text_and_trailers(attempt).await, ("ab".into(), Some(trailers())));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_taken_over_cannot_be_lost_to_the_attempt_before() {
+        let mut first = ReplayBody::new(chunked(&["ab", "c"]), 2);
+        let mut second = first.replay().unwrap();
+        assert_eq!(first.frame().await.unwrap().unwrap().into_data().unwrap(), "ab");
+        assert!(second.take_over() && second.take_over());
+        assert_eq!(first.frame().await.unwrap().unwrap_err().to_string(), "the request is sent anew");
+        assert_eq!(text_and_trailers(second).await, ("abc".into(), Some(trailers())));
+    }
+
+    #[tokio::test]
+    async fn what_was_made_before_cannot_take_it_back() {
+        let first = ReplayBody::new(chunked(&["ab", "c"]), 2);
+        let mut second = first.replay().unwrap();
+        assert!(second.take_over());
+        let third = second.replay().unwrap();
+        assert_eq!(first.collect().await.unwrap_err().to_string(), "the request is sent anew");
+        assert_eq!(second.frame().await.unwrap().unwrap().into_data().unwrap(), "ab");
+        assert_eq!(text_and_trailers(third).await.0, "abc");
+    }
+
+    #[tokio::test]
+    async fn what_is_lost_cannot_be_taken_over() {
+        let mut first = ReplayBody::new(chunked(&["ab", "c"]), 1);
+        let mut second = first.replay().unwrap();
+        first.frame().await.unwrap().unwrap();
+        assert!(!second.take_over());
+        assert_eq!(text_and_trailers(first).await.0, "c", "it is the only one that can go on");
+    }
+
+    #[test]
+    fn the_cap_holds_however_small_the_pieces() {
+        const CAP: usize = 64 * 1024;
+        let large = vec![b'x'; 2 * SMALL];
+        for (name, count, chunks) in [
+            ("a byte each", CAP, [&b"x"[..], b"x"]),
+            ("nothing at all", 20 * CAP, [b"", b""]),
+            ("small and large", CAP / (SMALL + 1), [b"x", &large]),
+        ] {
+            // What comes from elsewhere is made before, so that only what is kept counts.
+            let chunks = chunks.map(Bytes::copy_from_slice);
+            let frames = (0..count).map(move |at| Ok::<_, io::Error>(Frame::data(chunks[at % 2].clone())));
+            let mut first = ReplayBody::new(StreamBody::new(futures_util::stream::iter(frames)), CAP);
+            let second = first.replay().unwrap();
+            let used = allocation_counter::measure(|| {
+                futures_util::FutureExt::now_or_never(async { while first.frame().await.is_some() {} }).unwrap();
+            });
+            assert!(second.is_whole(), "{name}");
+            assert!(used.bytes_max <= 3 * CAP as u64, "{name}: {}", used.bytes_max);
         }
     }
 
@@ -253,7 +332,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn hints_hold_at_every_step(lengths in proptest::collection::vec(0..5_usize, 1..6), read in 0..8_usize) {
+        fn hints_hold_at_every_step(
+            lengths in proptest::collection::vec(prop_oneof![0..5_usize, SMALL - 1..SMALL + 2], 1..6),
+            read in 0..8_usize,
+        ) {
             let content = Bytes::from(vec![b'x'; lengths.iter().sum()]);
             let chunks: Vec<_> = lengths.iter().map(|length| Ok::<_, io::Error>(Frame::data(Bytes::from(vec![b'x'; *length])))).collect();
             let total = content.len();

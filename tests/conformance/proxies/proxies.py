@@ -1,5 +1,7 @@
 """nginx and HAProxy as they come, but for a shorter patience; each with a port of its own for each upstream."""
 
+import os
+import re
 import socket
 import subprocess
 import time
@@ -47,6 +49,22 @@ listen s{at}
 """
 
 
+NGINX_COMMAND, HAPROXY_COMMAND = os.environ.get("NGINX", "nginx"), os.environ.get("HAPROXY", "haproxy")
+
+
+def versions():
+    """Of each proxy, as a list of numbers."""
+    found = {}
+    for proxy, command in [("nginx", NGINX_COMMAND), ("haproxy", HAPROXY_COMMAND)]:
+        shown = subprocess.run([command, "-v"], check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        found[proxy] = numbers(re.search(r"[/ ](\d+(\.\d+)+)", shown.stdout)[1])
+    return found
+
+
+def numbers(version):
+    return [int(number) for number in version.split(".")]
+
+
 def free_ports(count):
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [one.getsockname()[1] for one in sockets]
@@ -63,7 +81,7 @@ def nginx(folder, upstreams, names):
 
     ports, servers = _servers(upstreams, server)
     (folder / "nginx.conf").write_text(NGINX.format(folder=folder, names=names.port, servers=servers))
-    return ports, _start(ports, ["nginx", "-c", folder / "nginx.conf"])
+    return ports, [str] * len(ports), _start(ports, [NGINX_COMMAND, "-c", folder / "nginx.conf"])
 
 
 def haproxy(folder, upstreams, names):
@@ -74,7 +92,7 @@ def haproxy(folder, upstreams, names):
 
     ports, servers = _servers(upstreams, server)
     (folder / "haproxy.cfg").write_text(HAPROXY.format(names=names.port, servers=servers))
-    return ports, _start(ports, ["haproxy", "-q", "-db", "-f", folder / "haproxy.cfg"])
+    return ports, [str] * len(ports), _start(ports, [HAPROXY_COMMAND, "-q", "-db", "-f", folder / "haproxy.cfg"])
 
 
 def _servers(upstreams, server):

@@ -21,7 +21,7 @@ SAYS = {
     "bad chunk": [HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", b"ZZ\r\n"],
 }
 FAULTS = ["refused", "no such name", "not reached", "reset unread", "reset after the request", "silent", *SAYS]
-# How often these are asked, nobody but the asker knows.
+# How often these are asked, nobody but the asker knows: the gateway says so in its log.
 UNCOUNTED = {"refused", "no such name", "not reached"}
 
 

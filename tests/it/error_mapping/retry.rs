@@ -299,6 +299,28 @@ async fn a_body_that_was_not_kept_is_not_sent_again() {
     }
 }
 
+/// What an upstream that is overloaded does: its connection is still reading by then.
+#[tokio::test(start_paused = true)]
+async fn an_answer_before_the_upload_has_ended_does_not_cost_the_next_attempt_its_beginning() {
+    let asked = AtomicUsize::new(0);
+    let (told, mut given_up) = tokio::sync::mpsc::unbounded_channel();
+    let answers_early = service_fn(|request: Request<ReplayBody<Streamed>>| {
+        let (first, told) = (asked.fetch_add(1, Ordering::Relaxed) == 0, told.clone());
+        async move {
+            if first {
+                tokio::spawn(async move { told.send(request.into_body().collect().await.unwrap_err().to_string()) });
+                return Ok::<_, BoxError>(answering(StatusCode::SERVICE_UNAVAILABLE));
+            }
+            Ok(Response::new(Full::new(request.into_body().collect().await?.to_bytes())))
+        }
+    });
+    let body = ReplayBody::new(streamed(&["hel", "lo"]), 4);
+    let answer =
+        ServiceBuilder::new().retry(rich()).service(answers_early).oneshot(request(Method::PUT).body(body).unwrap()).await;
+    assert_eq!(answer.unwrap().into_body().collect().await.unwrap().to_bytes(), "hello");
+    assert_eq!(given_up.recv().await.unwrap(), "the request is sent anew");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_upload_that_breaks_is_the_clients_and_ends_it() {
     let frames = vec![Ok(http_body::Frame::data(Bytes::from_static(b"a"))), Err(io::Error::from(io::ErrorKind::ConnectionReset))];
