@@ -31,24 +31,50 @@ impl Silence {
 pub(crate) struct Quiet<T> {
     inner: T,
     silence: Silence,
-    /// The first that read it. Another, such as a tunnel's later on, does not say when it is polled anew.
-    task: Option<Waker>,
+    reader: Reader,
+}
+
+/// Which task reads a stream.
+#[derive(Debug)]
+enum Reader {
+    Nobody,
+    /// The first, and no other yet.
+    One(Waker),
+    /// Another too, such as a tunnel's, which does not say when it is polled anew. The first has ended then, and is not to be held in memory.
+    Another,
+}
+
+impl Reader {
+    /// Whether it is the first, and alone.
+    fn is_alone(&mut self, task: &Waker) -> bool {
+        match self {
+            Self::One(first) if first.will_wake(task) => true,
+            Self::Nobody => {
+                *self = Self::One(task.clone());
+                true
+            }
+            Self::One(_) | Self::Another => {
+                *self = Self::Another;
+                false
+            }
+        }
+    }
 }
 
 impl<T> Quiet<T> {
     pub(crate) fn new(inner: T, silence: Silence) -> Self {
-        Self { inner, silence, task: None }
+        Self { inner, silence, reader: Reader::Nobody }
     }
 }
 
 impl<T: Read + Unpin> Read for Quiet<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        let first = self.task.get_or_insert_with(|| cx.waker().clone()).will_wake(cx.waker());
-        if first && self.silence.0.load(Ordering::Relaxed) {
+        let alone = self.reader.is_alone(cx.waker());
+        if alone && self.silence.0.load(Ordering::Relaxed) {
             return Poll::Pending;
         }
         let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
-        if first && read.is_pending() {
+        if alone && read.is_pending() {
             self.silence.0.store(true, Ordering::Relaxed);
         }
         read
@@ -106,8 +132,9 @@ mod tests {
     }
 
     #[test]
-    fn it_is_looked_at_once_a_poll_by_its_task_and_always_by_others() {
-        let (one, other): (Waker, Waker) = (Arc::new(Task).into(), Arc::new(Task).into());
+    fn it_is_looked_at_once_a_poll_by_its_task_and_always_once_another_has() {
+        let task = Arc::new(Task);
+        let (one, other): (Waker, Waker) = (Arc::clone(&task).into(), Arc::new(Task).into());
         let silence = Silence::default();
         let mut stream = Quiet::new(Empty(0), silence.clone());
         let mut looked = |waker: &Waker| {
@@ -119,8 +146,10 @@ mod tests {
         assert_eq!([looked(&one), looked(&one), looked(&one)], [1, 1, 1]);
         silence.over();
         assert_eq!([looked(&one), looked(&one)], [2, 2]);
-        assert_eq!([looked(&other), looked(&other), looked(&one)], [3, 4, 4]);
+        assert_eq!(Arc::strong_count(&task), 3, "the test's, the waker's and the stream's");
+        assert_eq!([looked(&other), looked(&other), looked(&one)], [3, 4, 5]);
         silence.over();
-        assert_eq!([looked(&other), looked(&one)], [5, 6]);
+        assert_eq!([looked(&other), looked(&one), looked(&one)], [6, 7, 8]);
+        assert_eq!(Arc::strong_count(&task), 2, "the test's and the waker's");
     }
 }

@@ -27,7 +27,7 @@ const WINDOW: u32 = 64;
 
 /// The service. Clones share the connections, the budget of retries and the circuit.
 ///
-/// What is asked is cloned when it is asked. The server clones this for every request, and most are answered by the cache.
+/// What is asked is cloned when it is asked: this is cloned for each connection, and once more for each request that the cache does not answer.
 #[derive(Clone)]
 pub(crate) struct Upstreams {
     ways: Arc<Ways>,

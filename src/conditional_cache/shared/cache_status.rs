@@ -116,6 +116,11 @@ impl From<Reason> for Forward {
 
 /// Adds the member of this cache behind those of the caches nearer to the origin, and tells the operator.
 pub(super) fn write(headers: &mut HeaderMap, telling: &Telling, handling: Handling) {
+    // An empty line is our place only behind all others.
+    let mut lines = headers.get_all(NAME).iter();
+    if lines.next().is_some_and(HeaderValue::is_empty) && lines.next().is_some() {
+        drop_empty_lines(headers);
+    }
     tell(headers, telling, handling, |member| member.value());
 }
 
@@ -133,7 +138,7 @@ fn tell(
 ) {
     event!(DEBUG, "shared cache", did = Member { name, setting: CacheStatus::Detailed, handling });
     let value = match (setting, handling) {
-        (CacheStatus::Off, _) => return give_up(headers),
+        (CacheStatus::Off, _) => return drop_empty_lines(headers),
         (CacheStatus::On, Handling::Hit { .. }) if name.is_default() => HeaderValue::from_static("donjon; hit"),
         (&setting, _) => value(&Member { name, setting, handling }),
     };
@@ -156,15 +161,17 @@ fn place(headers: &mut HeaderMap, value: HeaderValue) {
 }
 
 /// Holds a place in what is stored for the member of this cache, or the fields of every answer would have to be moved to where there is room
-/// for it. It is a line with nothing in it, which is no member ([RFC 9110 §5.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.1)).
+/// for it. It is a line with nothing in it, which is no member ([RFC 9110 §5.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.1)), and
+/// the only one, whatever came.
 pub(super) fn reserve(headers: &mut HeaderMap, setting: CacheStatus) {
+    drop_empty_lines(headers);
     if setting != CacheStatus::Off {
         headers.append(NAME, HeaderValue::from_static(""));
     }
 }
 
-/// Another layer with the same store holds a place.
-fn give_up(headers: &mut HeaderMap) {
+/// They are another cache's, or the place that another layer with the same store holds.
+fn drop_empty_lines(headers: &mut HeaderMap) {
     if headers.contains_key(NAME) && headers.get_all(NAME).iter().any(HeaderValue::is_empty) {
         let others: Vec<_> = headers.get_all(NAME).iter().filter(|line| !line.is_empty()).cloned().collect();
         headers.remove(NAME);
@@ -302,15 +309,45 @@ mod tests {
         for (name, stored, setting, expected) in [
             ("taken", &[][..], CacheStatus::On, &["donjon; hit"][..]),
             ("taken after another cache's", &["origin; hit"], CacheStatus::On, &["origin; hit", "donjon; hit"]),
+            ("taken after empty lines", &["", "origin; hit", ""], CacheStatus::On, &["origin; hit", "donjon; hit"]),
+            ("taken after an empty line alone", &[""], CacheStatus::On, &["donjon; hit"]),
             ("given up", &[], CacheStatus::Off, &[]),
+            ("given up after empty lines", &["", "origin; hit", ""], CacheStatus::Off, &["origin; hit"]),
             ("given up after another cache's", &["origin; hit", "edge"], CacheStatus::Off, &["origin; hit", "edge"]),
         ] {
             let mut headers: HeaderMap = stored.iter().map(|line| (NAME, HeaderValue::from_static(line))).collect();
             reserve(&mut headers, CacheStatus::Detailed);
             let telling = Telling { setting, name: CacheName::default() };
+            let mut fresh = headers.clone();
             write(&mut headers, &telling, Handling::Hit { ttl: 0, detail: None });
+            write_hit(&mut fresh, &telling, 0, &Memo::default());
+            assert_eq!(headers.get_all(NAME).iter().collect::<Vec<_>>(), expected, "{name}");
+            assert_eq!(fresh, headers, "{name}");
+        }
+    }
+
+    #[test]
+    fn empty_lines_of_caches_nearer_to_the_origin_hold_no_place() {
+        for (name, live, expected) in [
+            ("alone", &[""][..], &["donjon; hit"][..]),
+            ("two", &["", ""], &["donjon; hit"]),
+            ("before another", &["", "origin; hit"], &["origin; hit", "donjon; hit"]),
+            ("after another", &["origin; hit", ""], &["origin; hit", "donjon; hit"]),
+            ("around others", &["", "origin; hit", "", "edge", ""], &["origin; hit", "edge", "donjon; hit"]),
+        ] {
+            let mut headers: HeaderMap = live.iter().map(|line| (NAME, HeaderValue::from_static(line))).collect();
+            write(&mut headers, &named("donjon"), Handling::Hit { ttl: 0, detail: None });
             assert_eq!(headers.get_all(NAME).iter().collect::<Vec<_>>(), expected, "{name}");
         }
+    }
+
+    /// What a store holds without a place was stored when nothing was told, by another layer perhaps.
+    #[test]
+    fn what_was_stored_when_nothing_was_told_has_no_empty_lines_either() {
+        let mut headers: HeaderMap = ["", "origin; hit"].iter().map(|line| (NAME, HeaderValue::from_static(line))).collect();
+        reserve(&mut headers, CacheStatus::Off);
+        write_hit(&mut headers, &named("donjon"), 1, &Memo::default());
+        assert_eq!(headers.get_all(NAME).iter().collect::<Vec<_>>(), ["origin; hit", "donjon; hit"]);
     }
 
     /// Every member is a list member by the strict grammar.

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{
     super::entity_tag::{Comparison, TagRef},
-    store::{RangeAnswer, StoredBody, StoredHead, Variant},
+    store::{StoredBody, StoredHead, Variant},
 };
 use crate::core::header::only;
 
@@ -65,12 +65,14 @@ fn joined(content: &StoredBody) -> Bytes {
 }
 
 /// Makes the head of a part that of the whole, under which it is stored. What it was the answer to is kept beside it.
-pub(super) fn widen(head: &mut StoredHead, range: Option<&HeaderValue>) {
+pub(super) fn widened(mut head: StoredHead, range: Option<&HeaderValue>) -> StoredHead {
     head.status = StatusCode::OK;
     let content_range = head.headers.remove(header::CONTENT_RANGE);
     head.headers.remove(header::CONTENT_LENGTH);
-    let answer = range.cloned().zip(content_range);
-    head.answers = answer.map(|(range, content_range)| Box::new(RangeAnswer { range, content_range }));
+    match range.cloned().zip(content_range) {
+        Some((range, content_range)) => head.with_range_answer(range, content_range),
+        None => head,
+    }
 }
 
 /// The part that has answered the very `Range` of a request, and its `Content-Range`. Which bytes a `Range` selects, the origin has then said itself.
@@ -78,13 +80,13 @@ pub(super) fn widen(head: &mut StoredHead, range: Option<&HeaderValue>) {
 /// tell it wrongly. So "a range wholly within the incomplete response" ([RFC 9111 §3.3](https://www.rfc-editor.org/rfc/rfc9111#section-3.3)) is
 /// what the response says of itself.
 pub(super) fn again<'a>(head: &'a StoredHead, body: &StoredBody, request: &HeaderMap) -> Option<(Range<u64>, &'a HeaderValue)> {
-    let answer = head.answers.as_deref().filter(|_| !body.is_whole())?;
-    if only(request, &header::RANGE)? != answer.range {
+    let (range, content_range) = head.range_answer().filter(|_| !body.is_whole())?;
+    if only(request, &header::RANGE)? != range {
         return None;
     }
-    let place = Place::parse(answer.content_range.as_bytes())?;
+    let place = Place::parse(content_range.as_bytes())?;
     let there = body.find(place.start)?.len() as u64;
-    Some((place.start..place.end.min(place.start + there), &answer.content_range))
+    Some((place.start..place.end.min(place.start + there), content_range))
 }
 
 /// A part that has just come together with what was stored, if both are of the same representation: one strong validator for both

@@ -114,7 +114,7 @@ impl<St: Store> Forwarded<St> {
         let rules = &self.shared.settings.rules;
         let now = self.received;
         let Freshened { head, stays } = if validation::confirms(&stored.head().headers, update, rules.mismatch) {
-            freshen(stored.head(), self.exchange(), update, rules)
+            self.freshened(&stored, update)
         } else {
             // It answers this question, and no later one (§4.3.4).
             Freshened { head: StoredHead::clone(stored.head()), stays: Err(NotStored::Status) }
@@ -160,7 +160,7 @@ impl<St: Store> Forwarded<St> {
             return refused(Problem::new(StatusCode::BAD_GATEWAY).with_detail(detail));
         };
         let (parts, body) = response.into_parts();
-        let Freshened { head, stays } = freshen(stored.head(), self.exchange(), &parts.headers, &self.shared.settings.rules);
+        let Freshened { head, stays } = self.freshened(stored, &parts.headers);
         let beginning = stored.body().pieces().map(|(_, piece)| piece.clone());
         let limits = self.shared.settings.limits(Some(whole));
         let (fill, reader) = Fill::start_after(beginning, body, limits);
@@ -236,7 +236,7 @@ impl<St: Store> Forwarded<St> {
         let place = match parts.status {
             StatusCode::PARTIAL_CONTENT => {
                 // One that was asked on another condition was not asked for this range.
-                partial::widen(&mut head, only(&self.request, &header::RANGE).filter(|_| !self.rewritten));
+                head = partial::widened(head, only(&self.request, &header::RANGE).filter(|_| !self.rewritten));
                 Some(Place::of(&parts.headers).ok_or(NotStored::Status)?)
             }
             _ => None,
@@ -321,7 +321,7 @@ impl<St: Store> Forwarded<St> {
         if let (StatusCode::OK, Some(stored)) = (parts.status, stored) {
             let head = stored.head();
             if validation::confirmed_by_head(&head.headers, &parts.headers, stored.body().complete_length()) {
-                let Freshened { head, stays } = freshen(head, self.exchange(), &parts.headers, &self.shared.settings.rules);
+                let Freshened { head, stays } = self.freshened(stored, &parts.headers);
                 match stays {
                     Ok(()) if head.selecting == stored.head().selecting => self.shared.touch(self.key.clone(), head, self.epoch),
                     Err(reason) if is_of_the_response(reason) => self.shared.forget(Purge::url(&self.key)),
@@ -335,6 +335,12 @@ impl<St: Store> Forwarded<St> {
         let mut response = Response::from_parts(parts, SharedCacheBody::inner(body));
         self.tell_forwarded(&mut response, status, Outcome::Passed);
         response
+    }
+
+    fn freshened(&self, stored: &Variant, update: &HeaderMap) -> Freshened {
+        let mut freshened = freshen(stored.head(), self.exchange(), update, &self.shared.settings.rules);
+        cache_status::reserve(&mut freshened.head.headers, self.shared.settings.status.setting);
+        freshened
     }
 
     fn exchange(&self) -> Exchange<'_> {

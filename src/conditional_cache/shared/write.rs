@@ -118,7 +118,8 @@ impl<St: Store> Write<St> {
         let rules = Rules { heuristics: Heuristics::Off, ..self.shared.settings.rules.clone() };
         let head = admit(exchange, response.status(), headers, &rules).ok();
         let fresh = |head: &StoredHead| head.terms.is_some_and(|terms| terms.standing(received) == Standing::Fresh);
-        let Some(head) = head.filter(fresh) else { return response.map(SharedCacheBody::inner) };
+        let Some(mut head) = head.filter(fresh) else { return response.map(SharedCacheBody::inner) };
+        cache_status::reserve(&mut head.headers, self.shared.settings.status.setting);
         let expected = only(headers, &header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         let tags = tags(headers, response.extensions(), key);
         let (shared, key, epoch) = (Arc::clone(&self.shared), key.clone(), self.epoch);

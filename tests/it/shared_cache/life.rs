@@ -2,7 +2,7 @@
 
 use donjon::conditional_cache::shared::Profile;
 
-use super::Site;
+use super::{Fields, Site};
 
 const FRESH: (&str, &str) = ("cache-control", "max-age=60");
 
@@ -118,5 +118,31 @@ async fn the_answer_to_a_head_freshens_what_is_stored() {
         site.passes(60).answers(200, fields, "").answers(200, &[], "again");
         site.sends("HEAD", "http://site.example/a", &[]).await;
         assert_eq!(site.gets(&[]).await.is_hit(), fresh, "{name}");
+    }
+}
+
+/// An empty line of its own is no place that is held for the cache.
+#[tokio::test]
+async fn the_origins_cache_status_comes_first_in_whatever_lines() {
+    let site = Site::new(Profile::Safe);
+    let fields = |more: Fields<'static>| {
+        let told = ["", "origin; hit", ""].map(|line| ("cache-status", line));
+        [&[("cache-control", "max-age=60"), ("etag", "\"a\"")], &told[..], more].concat()
+    };
+    site.answers(200, &fields(&[]), "hello");
+    site.answers(304, &fields(&[]), "");
+    site.answers(200, &fields(&[("content-location", "/a")]), "hello");
+    for (name, method, passes, handling) in [
+        ("live", "GET", 0, "donjon; fwd=uri-miss; fwd-status=200; stored; ttl=60"),
+        ("stored", "GET", 0, "donjon; hit; ttl=60"),
+        ("confirmed", "GET", 61, "donjon; fwd=stale; fwd-status=304; stored; ttl=60"),
+        ("stored, when confirmed", "GET", 0, "donjon; hit; ttl=60"),
+        ("of a write", "POST", 0, "donjon; fwd=method; fwd-status=200"),
+        ("stored, of a write", "GET", 0, "donjon; hit; ttl=60"),
+    ] {
+        let got = site.passes(passes).sends(method, "http://site.example/a", &[]).await;
+        let lines: Vec<_> = got.headers.get_all("cache-status").iter().collect();
+        assert_eq!(lines, ["origin; hit", handling], "{name}");
+        assert_eq!(got.content, "hello", "{name}");
     }
 }

@@ -36,6 +36,9 @@ impl Store for Remote {
             let mut plain = StoredHead::new(head.status, head.request_time, head.response_time);
             plain.headers = head.headers.clone();
             plain.selecting = head.selecting.clone();
+            if let Some((range, content_range)) = head.range_answer() {
+                plain = plain.with_range_answer(range.clone(), content_range.clone());
+            }
             variant.clone().with_head(plain)
         };
         Ok(variants.as_slice().iter().map(read_back).collect())
@@ -111,6 +114,27 @@ async fn a_store_that_is_waited_for_answers_all_the_same() {
     answers(&layer, "POST").await;
     answers(&layer, "GET").await;
     assert_eq!((layer.counters().hits, layer.counters().misses), (1, 2));
+}
+
+/// Where the complete length is unknown, only the origin can tell which bytes a range selects, and it has said so.
+#[tokio::test]
+async fn a_store_that_is_waited_for_knows_which_range_a_part_has_answered() {
+    let layer = SharedCacheLayer::with_store(Remote(MemoryStore::new(1024 * 1024)));
+    let service = layer.layer(service_fn(|_: Request<Empty<Bytes>>| async {
+        let response =
+            Response::builder().status(206).header("cache-control", "max-age=60").header("content-range", "bytes 4-8/*");
+        Ok::<_, Infallible>(response.body(Full::<Bytes>::from("45678")).unwrap())
+    }));
+    for hits in 0..2 {
+        let asked = request("GET", "http://site.example/a", &[("range", "bytes=4-")]);
+        let (head, content) = whole(service.clone().oneshot(asked).await.unwrap()).await;
+        assert_eq!((head.status.as_u16(), &content[..]), (206, &b"45678"[..]));
+        assert_eq!(head.headers["content-range"], "bytes 4-8/*");
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((layer.counters().hits, layer.counters().misses), (hits, 1));
+    }
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ pub trait Store: Clone + Send + Sync + 'static {
     type Error: Error + Send + Sync + 'static;
 
     /// Tells purges apart from what was asked for before them and comes after them: a number that each purge makes larger. It is asked for before a
-    /// response is, and is in the [`Variant`] when that is put.
+    /// response is, and is in the [`Variant`] when that is [put](Self::put).
     ///
     /// A store that does not tell takes whatever comes, though it may have been purged on its way.
     fn epoch(&self) -> u64 {
@@ -44,7 +44,12 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// If nobody can tell now.
     fn get(&self, key: &CacheKey) -> impl Future<Output = Result<Variants, Self::Error>> + Send;
 
-    /// Keeps a response, in the place of the one that was selected by the same fields.
+    /// Keeps a response, in the place of the one that was selected by the same fields, unless it was purged while it was on its way.
+    ///
+    /// That is for the purges since its [epoch](Variant::epoch) to say, each by [`Purge::names`]; what a soft one names is kept as
+    /// [stale](StoredHead::stale). The answer to a write is not named by the write's own purges, though they come after its epoch: only a store
+    /// that remembers the [`Purge`]s themselves can tell. One that compares numbers, and keeps nothing of an epoch that is over, is as safe, but never
+    /// keeps the answer to a write.
     ///
     /// # Errors
     ///

@@ -6,7 +6,8 @@ use super::super::terms::Terms;
 
 /// What a stored response says before its content, and what was asked to get it ([RFC 9111 §3](https://www.rfc-editor.org/rfc/rfc9111#section-3)).
 ///
-/// Everything in it is owned and plain, so a store over a network can write it down and read it back.
+/// Everything in it is owned and plain, so a store over a network can write it down and read it back: its fields and its
+/// [`range_answer`](Self::range_answer).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StoredHead {
@@ -26,8 +27,8 @@ pub struct StoredHead {
     pub response_time: SystemTime,
     /// Whether it was purged softly: to be taken as stale from then on, however fresh its fields call it.
     pub stale: bool,
-    /// The `Range` that the latest part answers, if its content is one, and its `Content-Range`.
-    pub(in crate::conditional_cache) answers: Option<Box<RangeAnswer>>,
+    /// What the latest part was sent for, and as what; few heads have it.
+    range_answer: Option<Box<RangeAnswer>>,
     /// What follows from all of this, worked out once; a head that was read back has none, and they are worked out when it is used.
     pub(in crate::conditional_cache) terms: Option<Terms>,
 }
@@ -44,9 +45,23 @@ impl StoredHead {
             request_time,
             response_time,
             stale: false,
-            answers: None,
+            range_answer: None,
             terms: None,
         }
+    }
+
+    /// The same of a response whose content is a part: the latest part has answered this `Range`, as this `Content-Range`. Who asks for the very
+    /// same range is answered with it ([RFC 9111 §3.3](https://www.rfc-editor.org/rfc/rfc9111#section-3.3)).
+    #[must_use]
+    pub fn with_range_answer(mut self, range: HeaderValue, content_range: HeaderValue) -> Self {
+        self.range_answer = Some(Box::new(RangeAnswer { range, content_range }));
+        self
+    }
+
+    /// The `Range` that the latest part has answered and its `Content-Range`, if the content is a part and both are known.
+    #[must_use]
+    pub fn range_answer(&self) -> Option<(&HeaderValue, &HeaderValue)> {
+        self.range_answer.as_ref().map(|answer| (&answer.range, &answer.content_range))
     }
 
     /// About how many bytes it takes, with what the allocator and the maps need for themselves.
@@ -55,16 +70,15 @@ impl StoredHead {
         let fields: u64 = self.headers.iter().map(|(name, value)| of(name, value.len())).sum();
         let selecting: u64 =
             self.selecting.0.iter().map(|(name, value)| of(name, value.as_ref().map_or(0, |value| value.len()))).sum();
-        let answers = self.answers.as_ref().map_or(0, |answer| answer.range.len() + answer.content_range.len() + FIELD) as u64;
-        size_of::<Self>() as u64 + fields + selecting + answers
+        let answer = self.range_answer().map_or(0, |(range, content_range)| range.len() + content_range.len() + FIELD) as u64;
+        size_of::<Self>() as u64 + fields + selecting + answer
     }
 }
 
-/// What a part was sent for, and as what.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::conditional_cache) struct RangeAnswer {
-    pub(in crate::conditional_cache) range: HeaderValue,
-    pub(in crate::conditional_cache) content_range: HeaderValue,
+#[derive(Clone, Debug)]
+struct RangeAnswer {
+    range: HeaderValue,
+    content_range: HeaderValue,
 }
 
 /// What a field costs beyond its bytes: a bucket and a hash in the map, a name and a value that point to their bytes.

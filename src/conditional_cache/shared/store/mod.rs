@@ -11,7 +11,7 @@ mod purge;
 mod tag;
 mod variants;
 
-pub(super) use self::{author::Author, head::RangeAnswer};
+pub(super) use self::author::Author;
 pub use self::{
     body::StoredBody,
     contract::{Kept, Store},
