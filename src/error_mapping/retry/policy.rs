@@ -66,6 +66,10 @@ use crate::{
 ///
 /// A timeout beneath the retry layer bounds an attempt, one above it the whole with its waits. A circuit breaker beneath counts every attempt.
 ///
+/// The client beneath must not follow redirects (reqwest: `redirect::Policy::none()`; no `FollowRedirect` of tower-http): where the second server
+/// refuses the connection, a `POST` that the first one has acted on would be taken for unsent and sent again. See
+/// [`Role::Gateway`](crate::error_mapping::Role::Gateway).
+///
 /// # Panics
 /// Waiting needs the timer of a tokio runtime.
 #[derive(Clone)]
