@@ -191,10 +191,7 @@ fn finish(
         parts.status = StatusCode::OK;
     } else {
         content = render::content(&problem, asked.form, config.template.as_ref(), headers);
-        match headers.contains_key(header::VARY) {
-            true => add_vary(headers, &[header::ACCEPT]),
-            false => drop(headers.insert(header::VARY, HeaderValue::from_static("accept"))),
-        }
+        add_vary(headers, &[header::ACCEPT]);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -1,6 +1,6 @@
 //! Responses made of what is stored, [RFC 9111 §4](https://www.rfc-editor.org/rfc/rfc9111#section-4).
 
-use std::{ops::Range, time::SystemTime};
+use std::{fmt::Write as _, ops::Range, time::SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -15,7 +15,7 @@ use super::{
         validators::Current,
     },
     body::SharedCacheBody,
-    line::{Line, number, small},
+    line::{Line, small},
     partial,
     request::Inquiry,
     store::{StoredBody, StoredHead, Variant},
@@ -242,6 +242,6 @@ fn decimal(seconds: u32) -> HeaderValue {
         return HeaderValue::from_static(digits);
     }
     let mut line = Line::new();
-    let written = number(&mut line, seconds.into()).ok();
+    let written = write!(line, "{seconds}").ok();
     written.and_then(|()| line.value()).unwrap_or(HeaderValue::from_static("0"))
 }

@@ -4,13 +4,7 @@ use std::fmt;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::Entry};
 
-use super::{
-    cache_name::CacheName,
-    line::{Line, number},
-    memo::Memo,
-    reuse::Reason,
-    storability::NotStored,
-};
+use super::{cache_name::CacheName, line::Line, memo::Memo, reuse::Reason, storability::NotStored};
 use crate::core::trace::event;
 
 const NAME: HeaderName = HeaderName::from_static("cache-status");
@@ -204,8 +198,7 @@ impl Member<'_> {
             Handling::Hit { ttl, detail } => {
                 f.write_str("; hit")?;
                 if detailed {
-                    f.write_str("; ttl=")?;
-                    number(f, ttl)?;
+                    write!(f, "; ttl={ttl}")?;
                 }
                 match detail.filter(|_| detailed) {
                     Some(detail) => write!(f, "; detail={detail}"),
