@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Method, Request};
 
-use super::{config::Config, exposure, grpc::Rpc, negotiate::Form, terms::Terms};
+use super::{exposure, grpc::Rpc, negotiate::Form, terms::Terms};
 
 /// Read at once, since the request is gone when it fails: a few bytes without an allocation.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,11 +29,12 @@ impl Asked {
 
     /// What is asked of any other, and what the answer is made by.
     #[inline(never)]
-    pub(super) fn configured<B>(request: &mut Request<B>, config: &Config) -> (Self, Terms) {
+    pub(super) fn configured<B>(request: &mut Request<B>, terms: &Terms) -> (Self, Terms) {
+        let config = terms.config();
         let peer = config.exposed_to.as_ref();
         let exposed = peer.is_some_and(|peer| exposure::is_local(&**peer, request.headers(), request.extensions()));
         let ids = config.correlation.as_ref().and_then(|correlation| correlation.begin(request.headers_mut()));
-        (Self { exposed, ..Self::of(request) }, Terms::new(config.clone(), ids))
+        (Self { exposed, ..Self::of(request) }, terms.named(ids))
     }
 }
 
@@ -52,7 +53,7 @@ mod tests {
         let request = Request::head("/").header("accept", "text/html").body(()).unwrap();
         let asked = Asked::of(&request);
         assert_eq!((asked.form, asked.head, asked.rpc, asked.exposed), (Form::Html, true, None, false));
-        assert!(size_of::<Asked>() <= 4 && size_of::<Terms>() <= 16);
+        assert!(size_of::<Asked>() <= 4 && size_of::<Terms>() <= 8);
     }
 
     #[test]

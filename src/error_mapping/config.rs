@@ -44,6 +44,8 @@ const DEFAULT: Settings = Settings {
 };
 
 impl Config {
+    pub(super) const DEFAULT: Self = Self(None);
+
     pub(super) fn change(&mut self) -> &mut Settings {
         Arc::make_mut(self.0.get_or_insert_with(|| Arc::new(DEFAULT)))
     }

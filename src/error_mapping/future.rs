@@ -15,7 +15,7 @@ use super::{
     asked::Asked,
     body::ResponseBody,
     classify::Failure,
-    guard::{catch, guard, told},
+    guard::{Panicked, catch, guard, told},
     respond,
     terms::Terms,
     upstream::InnerError,
@@ -23,6 +23,7 @@ use super::{
 
 pin_project! {
     /// The future of [`ErrorMapping`](super::ErrorMapping).
+    #[project = Projection]
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F> {
         // None once it has ended, or if it never began.
@@ -77,30 +78,40 @@ where
                 }
             }
         });
-        if let (Poll::Ready(_), Err(panicked)) = (&polled, &caught) {
-            // What is done has panicked when it was dropped, which changes nothing of its answer.
-            told(panicked);
-        }
         match polled {
-            Poll::Ready(Ok(response)) => {
-                if respond::passes(&response, this.terms) {
-                    return Poll::Ready(Ok(response.map(|body| ResponseBody::inner(body, Terms::default()))));
-                }
-                Poll::Ready(Ok(respond::pass_or_render(response, *this.asked, this.terms)))
+            Poll::Ready(Ok(response)) if caught.is_ok() && respond::passes(&response, this.terms) => {
+                Poll::Ready(Ok(response.map(|body| ResponseBody::inner(body, Terms::default()))))
             }
-            Poll::Ready(Err(error)) => Poll::Ready(Ok(answer(this.future, Failure::of(error), *this.asked, this.terms))),
-            Poll::Pending => match caught.err().map(Failure::Panic).or_else(|| this.failure.take().map(|failure| *failure)) {
-                Some(failure) => Poll::Ready(Ok(answer(this.future, failure, *this.asked, this.terms))),
-                // Polled again after it was ready is the caller's mistake, and no reason to panic.
-                None => Poll::Pending,
-            },
+            Poll::Pending if caught.is_ok() && this.failure.is_none() => Poll::Pending,
+            polled => decide(polled, caught.err(), this),
         }
     }
 }
 
-/// What is not polled again may panic when it is dropped.
-fn leave<F>(mut future: Pin<&mut Option<F>>) {
-    let _ = guard(|| future.set(None));
+type Polled<B> = Poll<Result<Response<ResponseBody<B>>, Infallible>>;
+
+/// What becomes of everything but a response that passes as it is.
+#[cold]
+#[inline(never)]
+fn decide<F, B: Body, E: InnerError>(
+    polled: Poll<Result<Response<B>, E>>,
+    panicked: Option<Panicked>,
+    this: Projection<'_, F>,
+) -> Polled<B> {
+    if let (Poll::Ready(_), Some(panicked)) = (&polled, &panicked) {
+        // What is done has panicked when it was dropped, which changes nothing of its answer.
+        told(panicked);
+    }
+    let (asked, terms) = (*this.asked, this.terms);
+    Poll::Ready(Ok(match polled {
+        Poll::Ready(Ok(response)) => respond::pass_or_render(response, asked, terms),
+        Poll::Ready(Err(error)) => answer(this.future, Failure::of(error), asked, terms),
+        Poll::Pending => match panicked.map(Failure::Panic).or_else(|| this.failure.take().map(|failure| *failure)) {
+            Some(failure) => answer(this.future, failure, asked, terms),
+            // Or polled again after it was ready: the caller's mistake, and no reason to panic.
+            None => return Poll::Pending,
+        },
+    }))
 }
 
 #[cold]
@@ -109,6 +120,11 @@ fn answer<F, B>(future: Pin<&mut Option<F>>, failure: Failure, asked: Asked, ter
     let response = respond::answer(&failure, asked, terms);
     leave(future);
     response
+}
+
+/// What is not polled again may panic when it is dropped.
+fn leave<F>(mut future: Pin<&mut Option<F>>) {
+    let _ = guard(|| future.set(None));
 }
 
 impl<F> fmt::Debug for ResponseFuture<F> {

@@ -55,7 +55,8 @@ impl Form {
     }
 }
 
-const WELL_KNOWN: [(&str, Form); 6] = [
+/// Of Chrome, Safari, Edge, Firefox (its older values too, which are still around), axios, curl and the like.
+const WELL_KNOWN: [(&str, Form); 9] = [
     ("*/*", Form::Json),
     ("application/json", Form::Json),
     ("application/json, text/plain, */*", Form::Json),
@@ -65,7 +66,10 @@ const WELL_KNOWN: [(&str, Form); 6] = [
          application/signed-exchange;v=b3;q=0.7",
         Form::Html,
     ),
+    ("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8", Form::Html),
+    ("text/css,*/*;q=0.1", Form::Json),
     ("image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", Form::Json),
+    ("image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5", Form::Json),
 ];
 
 /// The most specific range that a form matches. Of equals the greatest quality counts.

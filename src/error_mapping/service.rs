@@ -28,13 +28,13 @@ use super::{
 /// A clone starts without such a failure, since a clone of the inner service has to be polled anew too.
 pub struct ErrorMapping<S> {
     inner: S,
-    config: Config,
+    terms: Terms,
     unready: Option<Failure>,
 }
 
 impl<S> ErrorMapping<S> {
     pub(super) fn new(inner: S, config: Config) -> Self {
-        Self { inner, config, unready: None }
+        Self { inner, terms: Terms::new(config, None), unready: None }
     }
 }
 
@@ -63,9 +63,9 @@ where
 
     #[inline]
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let (asked, terms) = match self.config.is_default() {
+        let (asked, terms) = match self.terms.is_default() {
             true => (Asked::of(&request), Terms::default()),
-            false => Asked::configured(&mut request, &self.config),
+            false => Asked::configured(&mut request, &self.terms),
         };
         if self.unready.is_some() {
             let _ = guard(|| drop(request));
@@ -83,12 +83,12 @@ where
 
 impl<S: Clone> Clone for ErrorMapping<S> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), config: self.config.clone(), unready: None }
+        Self { inner: self.inner.clone(), terms: self.terms.clone(), unready: None }
     }
 }
 
 impl<S: fmt::Debug> fmt::Debug for ErrorMapping<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ErrorMapping").field("inner", &self.inner).field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("ErrorMapping").field("inner", &self.inner).field("config", self.terms.config()).finish_non_exhaustive()
     }
 }

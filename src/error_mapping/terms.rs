@@ -1,50 +1,46 @@
 //! What the answer to one request is made by.
 
+use std::sync::Arc;
+
 use super::{config::Config, correlation::Ids};
 
-/// The settings, and the names of the request if it has any.
+/// The settings, and the names of the request if it has any; one word, and nothing where nothing was set.
 ///
-/// Two words in every response: of more than 128 bytes a response is copied at several times the price.
-pub(super) enum Terms {
-    Unnamed(Config),
-    Named(Box<(Config, Ids)>),
+/// It is in every response: one of more than 128 bytes is copied at several times the price.
+#[derive(Clone, Default)]
+pub(super) struct Terms(Option<Arc<Set>>);
+
+struct Set {
+    config: Config,
+    ids: Option<Ids>,
 }
 
 impl Terms {
-    #[inline]
     pub(super) fn new(config: Config, ids: Option<Ids>) -> Self {
-        match ids {
-            None => Self::Unnamed(config),
-            Some(ids) => Self::Named(Box::new((config, ids))),
-        }
+        Self((!config.is_default()).then(|| Arc::new(Set { config, ids })))
+    }
+
+    /// The same for a request that has these names.
+    pub(super) fn named(&self, ids: Option<Ids>) -> Self {
+        if ids.is_some() { Self::new(self.config().clone(), ids) } else { self.clone() }
     }
 
     #[inline]
     pub(super) fn config(&self) -> &Config {
-        match self {
-            Self::Unnamed(config) => config,
-            Self::Named(named) => &named.0,
+        match &self.0 {
+            None => const { &Config::DEFAULT },
+            Some(set) => &set.config,
         }
     }
 
     #[inline]
     pub(super) fn ids(&self) -> Option<&Ids> {
-        match self {
-            Self::Unnamed(_) => None,
-            Self::Named(named) => Some(&named.1),
-        }
+        self.0.as_ref()?.ids.as_ref()
     }
 
     /// Whether nothing was set, so that there is nothing to look up for a request that succeeds.
     #[inline]
     pub(super) fn is_default(&self) -> bool {
-        matches!(self, Self::Unnamed(config) if config.is_default())
-    }
-}
-
-impl Default for Terms {
-    #[inline]
-    fn default() -> Self {
-        Self::Unnamed(Config::default())
+        self.0.is_none()
     }
 }

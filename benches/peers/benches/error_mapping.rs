@@ -12,6 +12,7 @@ use donjon::error_mapping::{ErrorMapping, ErrorMappingLayer};
 use donjon_peers::{Answer, Contender, bare, compare};
 use http::{HeaderValue, Request, Response, StatusCode, header::ACCEPT};
 use http_body_util::Empty;
+use problem_details::ProblemDetails;
 use tower::{Layer as _, ServiceBuilder, service_fn, timeout::TimeoutLayer};
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer as HttpTimeoutLayer};
 
@@ -26,7 +27,7 @@ const ACCEPTS: [(&str, &str); 2] = [
         "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,\
          application/signed-exchange;v=b3;q=0.7",
     ),
-    ("success-other-accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"),
+    ("success-other-accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8"),
 ];
 
 fn main() {
@@ -108,13 +109,21 @@ fn success_with_a_timeout() {
     compare(("error_mapping", "success+Timeout"), StatusCode::OK, donjon, peers);
 }
 
-/// The peers answer with the status and a fixed text, donjon with a classified problem document.
+/// donjon answers with a classified problem document. The peers answer with the status and a fixed text; and, for the price of the document, with
+/// one whose status is fixed.
 fn error() {
     let failing = || service_fn(|_: Request<Body>| ready(Err::<Response<Body>, _>(BoxError::from(io::Error::other("disk")))));
+    let document = |_: BoxError| ready(ProblemDetails::from_status_code(StatusCode::INTERNAL_SERVER_ERROR));
+    let documented = ServiceBuilder::new().layer(CatchPanicLayer::new()).layer(HandleErrorLayer::<_, ()>::new(document));
     let peers = [
         Contender::new("HandleError", request, handle_error().layer(failing())),
         Contender::new("CatchPanic+HandleError", request, both!().service(failing())),
         Contender::new("CatchPanic+HandleError+Timeout", request, both!().layer(TimeoutLayer::new(LIMIT)).service(failing())),
+        Contender::new(
+            "CatchPanic+problem_details+Timeout",
+            request,
+            documented.layer(TimeoutLayer::new(LIMIT)).service(failing()),
+        ),
     ];
     let ours = Contender::new("donjon", request, donjon(failing()));
     compare(("error_mapping", "error"), StatusCode::INTERNAL_SERVER_ERROR, ours, peers);

@@ -14,14 +14,19 @@ pub use self::page::{ErrorPage, escape_html};
 use super::{guard::guard, negotiate::Form};
 use crate::Problem;
 
+const JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const POLICY: HeaderValue = HeaderValue::from_static(html::POLICY);
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
 /// The content, with the fields that describe it in `headers`.
 pub(super) fn content(problem: &Problem, form: Form, template: Option<&Template>, headers: &mut HeaderMap) -> String {
     let (content, content_type) = match form {
-        Form::Json => (problem.to_json(), "application/problem+json"),
-        Form::Html => (page(problem, template, headers), "text/html; charset=utf-8"),
-        Form::Text => (text::lines(problem), "text/plain; charset=utf-8"),
+        Form::Json => (problem.to_json(), JSON),
+        Form::Html => (page(problem, template, headers), HTML),
+        Form::Text => (text::lines(problem), TEXT),
     };
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CONTENT_TYPE, content_type);
     // By way of a text of the right length, which becomes the value as it is; a number by itself takes two allocations.
     let length = HeaderValue::try_from(content.len().to_string()).unwrap_or_else(|_| HeaderValue::from(content.len()));
     headers.insert(header::CONTENT_LENGTH, length);
@@ -33,7 +38,7 @@ fn page(problem: &Problem, template: Option<&Template>, headers: &mut HeaderMap)
     let own = template.and_then(|template| guard(|| template(problem)).ok());
     let (html, policy) = match own {
         Some(page) => (page.html, page.policy),
-        None => (html::page(problem), HeaderValue::from_static(html::POLICY)),
+        None => (html::page(problem), POLICY),
     };
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     html
