@@ -2,10 +2,14 @@
 
 use std::error::Error;
 
-use http::{HeaderMap, Method, StatusCode, header::HeaderName};
+use http::{
+    HeaderMap, Method, StatusCode,
+    header::{CONNECTION, HeaderName},
+};
 
 use crate::{
     Retryability,
+    core::header::{contains_token, only},
     error_mapping::{
         cause::Cause,
         walk::{Place, cause_of},
@@ -28,8 +32,14 @@ impl Repeatable {
     pub(super) fn admits(self, method: &Method, headers: &HeaderMap) -> bool {
         let by_method =
             matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE);
-        by_method || self == Self::ByMethodOrKey && headers.contains_key(IDEMPOTENCY_KEY)
+        by_method || self == Self::ByMethodOrKey && has_key(headers)
     }
+}
+
+/// An upstream knows a repeated request by one key. A proxy on the way there takes out what `Connection` names.
+fn has_key(headers: &HeaderMap) -> bool {
+    only(headers, &IDEMPOTENCY_KEY).is_some_and(|key| !key.is_empty())
+        && !contains_token(headers, &CONNECTION, IDEMPOTENCY_KEY.as_str())
 }
 
 /// What an answer says. A status proves nothing of what was done, only a layer in this process can: its word is in the extensions.
@@ -75,6 +85,22 @@ mod tests {
             assert_eq!(Repeatable::ByMethod.admits(&method, &key), by_method, "{method}");
             assert_eq!(Repeatable::ByMethodOrKey.admits(&method, &key), with_key, "{method}");
             assert_eq!(Repeatable::ByMethodOrKey.admits(&method, &HeaderMap::new()), by_method, "{method}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key() {
+        for (name, fields, admitted) in [
+            ("a key", &[("idempotency-key", "\"1\"")][..], true),
+            ("none", &[], false),
+            ("an empty one", &[("idempotency-key", "")], false),
+            ("two", &[("idempotency-key", "\"1\""), ("idempotency-key", "\"2\"")], false),
+            ("one for the next hop", &[("idempotency-key", "\"1\""), ("connection", "close, Idempotency-Key")], false),
+            ("another for the next hop", &[("idempotency-key", "\"1\""), ("connection", "close")], true),
+        ] {
+            let fields =
+                fields.iter().map(|(name, value)| (HeaderName::from_static(name), http::HeaderValue::from_static(value)));
+            assert_eq!(Repeatable::ByMethodOrKey.admits(&Method::POST, &fields.collect()), admitted, "{name}");
         }
     }
 

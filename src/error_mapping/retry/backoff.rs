@@ -17,11 +17,11 @@ impl Backoff {
     }
 
     /// Any part of an exponentially growing time, so that those who failed together do not come back together; on top of what the upstream
-    /// asked for, which is a least.
+    /// asked for, which is a least. Of the longest wait too: all who are asked for the same would come back at once.
     fn jittered(self, retry: u32, retry_after: Option<Duration>, part: f64) -> Option<Duration> {
         let asked = retry_after.unwrap_or_default();
         let grown = self.first.saturating_mul(1_u32.checked_shl(retry).unwrap_or(u32::MAX)).min(self.most);
-        (asked <= self.most).then(|| asked.saturating_add(grown.mul_f64(part)).min(self.most))
+        (asked <= self.most).then(|| asked.saturating_add(grown.mul_f64(part)))
     }
 }
 
@@ -43,7 +43,7 @@ mod tests {
             ("capped", 10, None, 1.0, Some(MS(1_000))),
             ("beyond any shift", 99, None, 0.5, Some(MS(500))),
             ("asked", 0, Some(MS(300)), 0.5, Some(MS(325))),
-            ("asked for all", 0, Some(MS(1_000)), 1.0, Some(MS(1_000))),
+            ("asked for all", 0, Some(MS(1_000)), 1.0, Some(MS(1_050))),
             ("asked for more", 0, Some(MS(1_001)), 0.0, None),
             ("asked for eternity", 0, Some(Duration::MAX), 0.0, None),
         ] {
@@ -53,18 +53,21 @@ mod tests {
 
     #[test]
     fn no_two_wait_alike() {
-        let waits: std::collections::BTreeSet<_> = (0..32).map(|_| BACKOFF.wait(0, None)).collect();
-        assert!(waits.len() > 16, "{waits:?}");
+        for asked in [None, Some(MS(300)), Some(BACKOFF.most)] {
+            let waits: std::collections::BTreeSet<_> = (0..32).map(|_| BACKOFF.wait(0, asked)).collect();
+            assert!(waits.len() > 16, "{asked:?} {waits:?}");
+        }
     }
 
     proptest! {
         #[test]
-        fn never_longer_than_the_cap_and_never_shorter_than_asked(
+        fn never_shorter_than_asked_and_longer_by_no_more_than_what_has_grown(
             retry in any::<u32>(), asked in proptest::option::of(0..2_000_u64), part in 0.0..1.0_f64, most in 0..5_000_u64,
         ) {
             let backoff = Backoff { first: MS(50), most: MS(most) };
+            let (least, grown) = (MS(asked.unwrap_or(0)), MS(most).min(MS(50).saturating_mul(1_u32.checked_shl(retry).unwrap_or(u32::MAX))));
             match backoff.jittered(retry, asked.map(MS), part) {
-                Some(wait) => prop_assert!(wait <= MS(most) && wait >= MS(asked.unwrap_or(0))),
+                Some(wait) => prop_assert!(wait >= least && wait <= least + grown && least <= MS(most)),
                 None => prop_assert!(asked.unwrap_or(0) > most),
             }
         }

@@ -119,7 +119,8 @@ impl GatewayRetryPolicy {
         self
     }
 
-    /// The longest wait. A `Retry-After` beyond it is not waited for. 2 s if not set.
+    /// The longest wait. A `Retry-After` beyond it is not waited for; one up to it is, and a random part of the growing wait on top, so that those who
+    /// were told the same do not come back together. 2 s if not set.
     #[must_use]
     pub fn max_wait(mut self, wait: Duration) -> Self {
         self.backoff.most = wait;
@@ -127,7 +128,8 @@ impl GatewayRetryPolicy {
     }
 
     /// Takes the client's word that a request with an `Idempotency-Key` may be repeated whatever its method. The upstream has to keep it: one that
-    /// does not know the field does the work twice.
+    /// does not know the field does the work twice. A key that is empty, comes twice, or is for the next hop alone
+    /// ([`Connection`](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1) names it) is none.
     #[must_use]
     pub fn allow_idempotency_key(mut self) -> Self {
         self.repeatable = Repeatable::ByMethodOrKey;
