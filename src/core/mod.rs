@@ -16,6 +16,8 @@ pub(crate) mod header;
 pub(crate) mod path;
 #[cfg_attr(not(feature = "full"), allow(dead_code, reason = "only layers that wait before they call need it"))]
 pub(crate) mod ready;
+#[cfg_attr(not(feature = "full"), allow(dead_code, reason = "each layer reads its own kinds of structured fields"))]
+pub(crate) mod structured;
 #[cfg_attr(
     not(feature = "full"),
     allow(dead_code, unused_imports, unused_macros, reason = "not every layer has something to tell")

@@ -355,8 +355,8 @@ mod tests {
             };
             let name = &CacheName::default();
             let text = Member { name, setting: CacheStatus::Detailed, handling }.to_string();
-            let read = super::super::structured::list(text.as_bytes());
-            assert_eq!(read, Some(vec![super::super::structured::Item::Token("donjon")]), "{text}");
+            let read = crate::core::structured::list(text.as_bytes());
+            assert_eq!(read, Some(vec![crate::core::structured::Item::Token("donjon")]), "{text}");
         }
     }
 

@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
 
-use super::{
-    super::cache_control::CacheControl,
-    structured::{self, Item},
-};
+use super::super::cache_control::CacheControl;
+use crate::core::structured::{self, Item};
 
 /// The directives that count for this cache.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,9 +8,9 @@ use super::{
     key::{CacheKey, KeyPolicy},
     partial::Place,
     profile::Likeness,
-    structured::{Item, dictionary, list},
     vary::{self, Vary},
 };
+use crate::core::structured::{Item, dictionary, list};
 
 /// Strings that are read are groups, of their own origin alone; what is no list of strings names none.
 pub fn groups(data: &[u8]) {

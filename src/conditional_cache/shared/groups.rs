@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderName, Method};
 use super::{
     key::CacheKey,
     store::{Purge, Tags},
-    structured::{Item, list},
 };
+use crate::core::structured::{Item, list};
 
 const CACHE_GROUPS: HeaderName = HeaderName::from_static("cache-groups");
 const CACHE_GROUP_INVALIDATION: HeaderName = HeaderName::from_static("cache-group-invalidation");

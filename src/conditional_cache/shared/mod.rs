@@ -144,7 +144,6 @@ mod reuse;
 mod service;
 mod storability;
 mod store;
-mod structured;
 mod tee;
 mod terms;
 mod validation;

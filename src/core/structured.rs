@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 /// A bare item ([§3.3](https://www.rfc-editor.org/rfc/rfc9651#section-3.3)). What no reader here has a use for is only checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::conditional_cache) enum Item<'a> {
+pub(crate) enum Item<'a> {
     Boolean(bool),
     Integer(i64),
     Token(&'a str),
@@ -15,8 +15,19 @@ pub(in crate::conditional_cache) enum Item<'a> {
     Other,
 }
 
+impl Item<'_> {
+    /// What a token or a string says.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::String(string) => Some(string),
+            _ => None,
+        }
+    }
+}
+
 /// The members of a list, without their parameters ([§3.1](https://www.rfc-editor.org/rfc/rfc9651#section-3.1)).
-pub(in crate::conditional_cache) fn list(text: &[u8]) -> Option<Vec<Item<'_>>> {
+pub(crate) fn list(text: &[u8]) -> Option<Vec<Item<'_>>> {
     let mut reader = Reader::new(text)?;
     let mut members = Vec::new();
     while reader.more(members.is_empty())? {
@@ -29,7 +40,7 @@ pub(in crate::conditional_cache) fn list(text: &[u8]) -> Option<Vec<Item<'_>>> {
 
 /// The members of a dictionary, without their parameters ([§3.2](https://www.rfc-editor.org/rfc/rfc9651#section-3.2)). Of a repeated key
 /// the last counts.
-pub(in crate::conditional_cache) fn dictionary(text: &[u8]) -> Option<Vec<(&str, Item<'_>)>> {
+pub(crate) fn dictionary(text: &[u8]) -> Option<Vec<(&str, Item<'_>)>> {
     let mut reader = Reader::new(text)?;
     let mut members: Vec<(&str, Item<'_>)> = Vec::new();
     while reader.more(members.is_empty())? {
@@ -216,7 +227,7 @@ impl<'a> Reader<'a> {
 }
 
 fn is_tchar(byte: u8) -> bool {
-    crate::core::header::is_token(&[byte])
+    super::header::is_token(&[byte])
 }
 
 #[cfg(test)]
