@@ -7,9 +7,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use donjon::{LayerBody, Problem, Retryability, error_mapping::UpstreamError};
+use donjon::{Problem, Retryability, error_mapping::UpstreamError};
 use futures_util::future::BoxFuture;
-use http::{HeaderValue, Request, Response, StatusCode, header, request};
+use http::{Request, Response, StatusCode, request};
 use http_body::Body;
 use http_body_util::{BodyExt, Empty, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
@@ -23,7 +23,6 @@ use tower_http::timeout::TimeoutBody;
 use crate::{
     client::Connection,
     expectation::{self, Gate},
-    max_forwards::{self, Reach},
     message,
     options::Options,
     patience::{Audible, Heard},
@@ -39,8 +38,8 @@ const KEPT: Duration = Duration::from_secs(4);
 /// How much longer an upstream is waited for than a client that uploads to it: who of two has fallen silent is told by the body first.
 const AFTERTHOUGHT: Duration = Duration::from_millis(500);
 
-/// What the upstream sends, cut off when it falls silent; or a few bytes of our own.
-pub(crate) type ResponseBody = LayerBody<UnsyncBoxBody<Bytes, BoxError>>;
+/// What the upstream sends, cut off when it falls silent.
+pub(crate) type ResponseBody = UnsyncBoxBody<Bytes, BoxError>;
 
 /// What is sent to the upstream.
 type RequestBody = UnsyncBoxBody<Bytes, BoxError>;
@@ -95,9 +94,6 @@ impl Shared {
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         let (mut head, body) = request.into_parts();
-        if let Reach::Here { content, media_type } = max_forwards::count(&mut head) {
-            return Ok(our_own(content, media_type));
-        }
         let peer = head.extensions.get().map(|connection: &Connection| connection.peer);
         let out_of_bounds =
             || Problem::new(StatusCode::BAD_REQUEST).with_detail("The request target leads out of the gateway's realm.");
@@ -152,7 +148,7 @@ impl Shared {
             (Some(client), true) => place.open(client, upstream, self.patience),
             _ => return Err(unasked()),
         }
-        Ok(Response::from_parts(head, LayerBody::empty()))
+        Ok(Response::from_parts(head, nothing()))
     }
 
     /// The upstream's answer, if it comes while the client or the upstream is heard of.
@@ -170,13 +166,12 @@ impl Shared {
             return Err(unasked());
         }
         message::send_back(&mut head, &self.us);
-        // What the only upstream has answered is its answer, a 503 too. Only the want of one is mended by trying again.
-        head.extensions.insert(Retryability::Never);
-        let body = if body.is_end_stream() {
-            LayerBody::inner(nothing())
-        } else {
-            LayerBody::inner(TimeoutBody::new(self.patience, body).boxed_unsync())
-        };
+        // What the only upstream has answered is its answer, a 503 too. Only the want of one is mended by trying again. Of every other status the
+        // retry policy thinks so by itself, and to the client this would be a word as well, if errors without content were filled.
+        if matches!(head.status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT) {
+            head.extensions.insert(Retryability::Never);
+        }
+        let body = if body.is_end_stream() { nothing() } else { TimeoutBody::new(self.patience, body).boxed_unsync() };
         Ok(Response::from_parts(head, body))
     }
 }
@@ -186,14 +181,6 @@ fn unasked() -> BoxError {
     UpstreamError::new("the upstream switched to a protocol that it was not asked for").into()
 }
 
-fn nothing() -> RequestBody {
+fn nothing() -> UnsyncBoxBody<Bytes, BoxError> {
     Empty::new().map_err(|never| match never {}).boxed_unsync()
-}
-
-fn our_own(content: String, media_type: Option<&'static str>) -> Response<ResponseBody> {
-    let mut response = Response::new(LayerBody::full(content));
-    if let Some(media_type) = media_type {
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    }
-    response
 }

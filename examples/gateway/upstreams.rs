@@ -1,4 +1,5 @@
-//! The way to the upstream: requests through retries, WebSockets past them, both through one circuit breaker.
+//! The way to the upstream: requests through retries, WebSockets past them, both through one circuit breaker. What goes no further than here is
+//! answered before: it says nothing of the upstream.
 
 use std::{
     sync::Arc,
@@ -7,14 +8,15 @@ use std::{
 
 use donjon::{
     LayerBody,
-    error_mapping::{CircuitBreaker, CircuitBreakerLayer, GatewayRetryPolicy, ReplayBody},
+    error_mapping::{CircuitBreaker, CircuitBreakerBody, CircuitBreakerLayer, GatewayRetryPolicy, ReplayBody},
 };
-use futures_util::future::BoxFuture;
-use http::{Request, Response};
+use futures_util::{TryFutureExt as _, future::BoxFuture};
+use http::{HeaderValue, Request, Response, header};
 use tower::{BoxError, Layer as _, Service, ServiceBuilder, ServiceExt as _, retry::Retry};
 
 use crate::{
     client::ClientBody,
+    max_forwards::{self, Reach},
     message,
     proxy::{Proxy, ResponseBody},
 };
@@ -50,7 +52,7 @@ impl Upstreams {
 }
 
 impl Service<Request<ClientBody>> for Upstreams {
-    type Response = Response<LayerBody<ResponseBody>>;
+    type Response = Response<LayerBody<CircuitBreakerBody<ResponseBody>>>;
     type Error = BoxError;
     // In a box, or all that the cache answers at once would be carried about in the room that asking takes.
     type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
@@ -61,13 +63,28 @@ impl Service<Request<ClientBody>> for Upstreams {
 
     fn call(&mut self, request: Request<ClientBody>) -> Self::Future {
         let (mut head, ClientBody { content, connection }) = request.into_parts();
+        if let Reach::Here { content, media_type } = max_forwards::count(&mut head) {
+            return Box::pin(std::future::ready(Ok(our_own(content, media_type))));
+        }
         head.extensions.insert(connection);
         let request = Request::from_parts(head, content);
         // A connection that is to become a WebSocket cannot be handed out twice.
         if message::asks_for_websocket(&request) {
-            Box::pin(self.ways.websockets.clone().oneshot(request))
+            Box::pin(self.ways.websockets.clone().oneshot(request).map_ok(passed_back))
         } else {
-            Box::pin(self.ways.requests.clone().oneshot(request.map(|body| ReplayBody::new(body, REPLAY))))
+            Box::pin(self.ways.requests.clone().oneshot(request.map(|body| ReplayBody::new(body, REPLAY))).map_ok(passed_back))
         }
     }
+}
+
+fn passed_back<B>(response: Response<B>) -> Response<LayerBody<B>> {
+    response.map(LayerBody::inner)
+}
+
+fn our_own<B>(content: String, media_type: Option<&'static str>) -> Response<LayerBody<B>> {
+    let mut response = Response::new(LayerBody::full(content));
+    if let Some(media_type) = media_type {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    }
+    response
 }

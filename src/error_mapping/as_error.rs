@@ -44,6 +44,8 @@ as_itself! {
     hyper::Error,
     io::Error,
     legacy::Error,
+    #[cfg(feature = "axum")]
+    axum_core::Error,
     #[cfg(feature = "error-mapping-reqwest")]
     reqwest::Error,
 }

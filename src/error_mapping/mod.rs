@@ -139,7 +139,7 @@ pub use self::{
     as_error::AsError,
     body::{BodyError, ResponseBody},
     cause::{Cause, Role},
-    circuit_breaker::{CircuitBreaker, CircuitBreakerFuture, CircuitBreakerLayer, CircuitState},
+    circuit_breaker::{CircuitBreaker, CircuitBreakerBody, CircuitBreakerFuture, CircuitBreakerLayer, CircuitState},
     correlation::{Correlated, Correlation},
     counts::{ErrorCount, ErrorCounts},
     empty::EmptyErrors,

@@ -5,7 +5,7 @@ use std::{convert::Infallible, fmt::Debug, task::Poll};
 use bytes::Bytes;
 use donjon::{
     conditional_cache::{CachePolicyLayer, ConditionalCacheLayer, FromVersionLayer, PreconditionLayer},
-    error_mapping::ErrorMappingLayer,
+    error_mapping::{CircuitBreakerLayer, ErrorMappingLayer},
     lazy_images::LazyImagesLayer,
     token_auth::{Algorithm, Crypto, JwtVerifier, TokenAuthLayer, VerifyingKey},
     ws_upgrade::WsUpgradeLayer,
@@ -122,6 +122,7 @@ contract!(precondition_layer, PreconditionLayer::new());
 contract!(cache_policy_layer, CachePolicyLayer::new());
 contract!(from_version_layer, FromVersionLayer::new(|_: &http::request::Parts| std::future::ready(Some(7))));
 contract!(error_mapping_layer, ErrorMappingLayer::new());
+contract!(circuit_breaker_layer, CircuitBreakerLayer::new());
 contract!(ws_upgrade_layer, WsUpgradeLayer::new());
 contract!(lazy_images_layer, LazyImagesLayer::new());
 

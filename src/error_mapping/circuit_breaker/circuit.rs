@@ -3,6 +3,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use super::record::Record;
 use crate::core::{SharedClock, trace::event};
 
 /// Whether requests pass.
@@ -19,7 +20,7 @@ pub enum CircuitState {
 
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    /// How many outcomes are remembered, 64 at most: a bit for each.
+    /// How many outcomes are remembered.
     pub(super) window: u32,
     pub(super) failures: u32,
     pub(super) open_for: Duration,
@@ -64,10 +65,7 @@ struct State {
 
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    /// The newest outcome is the lowest bit, and a failure is 1.
-    Closed {
-        outcomes: u64,
-    },
+    Closed(Record),
     Open {
         since: SystemTime,
     },
@@ -79,17 +77,15 @@ enum Phase {
     },
 }
 
-const CLOSED: Phase = Phase::Closed { outcomes: 0 };
-
 impl Circuit {
     pub(super) fn new(settings: Settings) -> Self {
-        Self { settings, state: Mutex::new(State { phase: CLOSED, number: 0 }) }
+        Self { settings, state: Mutex::new(State { phase: Phase::Closed(Record::EMPTY), number: 0 }) }
     }
 
     pub(super) fn state(&self) -> CircuitState {
         let state = self.lock();
         match state.phase {
-            Phase::Closed { .. } => CircuitState::Closed,
+            Phase::Closed(_) => CircuitState::Closed,
             // It is half open from when a request would pass.
             Phase::Open { since } if self.left(since).is_none() => CircuitState::HalfOpen,
             Phase::Open { .. } => CircuitState::Open,
@@ -122,29 +118,55 @@ impl Circuit {
         self.settings.open_for.checked_sub(been).filter(|left| !left.is_zero())
     }
 
-    fn report(&self, number: u64, outcome: Outcome) {
+    /// The place of what was told among the outcomes of its phase; `None` if it says nothing there.
+    fn report(&self, number: u64, outcome: Outcome) -> Option<u64> {
         let mut state = self.lock();
         if state.number != number {
-            return;
+            return None;
         }
+        let mut place = 0;
         let next = match (&mut state.phase, outcome) {
-            (Phase::Closed { .. }, Outcome::Unknown) | (Phase::Open { .. }, _) => None,
-            (Phase::Closed { outcomes }, outcome) => {
-                *outcomes = (*outcomes << 1 | u64::from(outcome == Outcome::Failure)) & self.mask();
-                (outcomes.count_ones() >= self.settings.failures.clamp(1, self.window())).then(|| self.open())
+            (Phase::Closed(_), Outcome::Unknown) | (Phase::Open { .. }, _) => return None,
+            (Phase::Closed(record), outcome) => {
+                place = record.tell(outcome == Outcome::Failure);
+                self.after(record)
             }
             (Phase::HalfOpen { .. }, Outcome::Failure) => Some(self.open()),
             (Phase::HalfOpen { on_the_way, succeeded, .. }, outcome) => {
                 *on_the_way = on_the_way.saturating_sub(1);
                 *succeeded += u32::from(outcome == Outcome::Success);
-                (*succeeded >= self.probes()).then_some(CLOSED)
+                (*succeeded >= self.probes()).then_some(Phase::Closed(Record::EMPTY))
             }
         };
-        if let Some(phase) = next {
-            state.enter(phase);
-            drop(state);
-            tell(phase);
-        }
+        change(state, next);
+        Some(place)
+    }
+
+    /// What was told as a success, in this place of the phase of this number, was none.
+    fn take_back(&self, number: u64, place: u64) {
+        let mut state = self.lock();
+        let phases_since = state.number.wrapping_sub(number);
+        let next = match (&mut state.phase, phases_since) {
+            (Phase::HalfOpen { .. }, 0) => Some(self.open()),
+            (Phase::Closed(record), 0) => {
+                record.take_back(place, self.window());
+                self.after(record)
+            }
+            // It was a probe: nothing but the word of probes closes a circuit.
+            (Phase::Closed(record), 1) if !record.is_full(self.window()) => Some(self.open()),
+            (Phase::Closed(record), 1) => {
+                record.tell(true);
+                self.after(record)
+            }
+            _ => None,
+        };
+        change(state, next);
+    }
+
+    /// Whether these were too many failures.
+    fn after(&self, record: &Record) -> Option<Phase> {
+        let too_many = self.settings.failures.clamp(1, self.window());
+        (record.failures(self.window()) >= too_many).then(|| self.open())
     }
 
     fn open(&self) -> Phase {
@@ -156,11 +178,7 @@ impl Circuit {
     }
 
     fn window(&self) -> u32 {
-        self.settings.window.clamp(1, u64::BITS)
-    }
-
-    fn mask(&self) -> u64 {
-        u64::MAX >> (u64::BITS - self.window())
+        self.settings.window.clamp(1, Record::MOST)
     }
 
     /// Every change is made whole under the lock.
@@ -175,10 +193,18 @@ impl State {
     }
 }
 
+fn change(mut state: MutexGuard<'_, State>, next: Option<Phase>) {
+    if let Some(phase) = next {
+        state.enter(phase);
+        drop(state);
+        tell(phase);
+    }
+}
+
 fn tell(phase: Phase) {
     match phase {
         Phase::Open { .. } => event!(WARN, "an upstream fails and is left alone for a while"),
-        Phase::Closed { .. } => event!(INFO, "an upstream works again"),
+        Phase::Closed(_) => event!(INFO, "an upstream works again"),
         Phase::HalfOpen { .. } => {}
     }
 }
@@ -197,6 +223,13 @@ impl Ticket {
             circuit.report(self.number, outcome);
         }
     }
+
+    /// Tells of a success that is not whole yet: a head, whose body is to come.
+    pub(super) fn succeed(&mut self) -> Option<Word> {
+        let circuit = self.circuit.take()?;
+        let place = circuit.report(self.number, Outcome::Success)?;
+        Some(Word { number: self.number, place, circuit })
+    }
 }
 
 /// A probe that is given up leaves its place to the next.
@@ -206,180 +239,19 @@ impl Drop for Ticket {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ManualClock;
-    use proptest::prelude::*;
+/// A success that was told and may be none in the end.
+#[derive(Debug)]
+pub(super) struct Word {
+    number: u64,
+    place: u64,
+    circuit: Arc<Circuit>,
+}
 
-    fn circuit(change: impl FnOnce(&mut Settings)) -> (Arc<Circuit>, ManualClock) {
-        let clock = ManualClock::at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000));
-        let mut settings = Settings { window: 4, failures: 2, clock: SharedClock::new(clock.clone()), ..Settings::default() };
-        change(&mut settings);
-        (Arc::new(Circuit::new(settings)), clock)
-    }
-
-    #[track_caller]
-    fn pass(circuit: &Arc<Circuit>) -> Ticket {
-        match circuit.admit() {
-            Admission::Pass(ticket) => ticket,
-            Admission::Refuse(left) => panic!("refused for {left:?}"),
-        }
-    }
-
-    #[track_caller]
-    fn refused(circuit: &Arc<Circuit>) -> Duration {
-        match circuit.admit() {
-            Admission::Pass(_) => panic!("passed"),
-            Admission::Refuse(left) => left,
-        }
-    }
-
-    fn run(circuit: &Arc<Circuit>, outcomes: &str) {
-        for outcome in outcomes.chars() {
-            pass(circuit).report(match outcome {
-                'f' => Outcome::Failure,
-                's' => Outcome::Success,
-                _ => Outcome::Unknown,
-            });
-        }
-    }
-
-    #[test]
-    fn what_opens_it() {
-        for (name, outcomes, open) in [
-            ("nothing", "", false),
-            ("one", "f", false),
-            ("two", "ff", true),
-            ("two among four", "fssf", true),
-            ("two among five", "fsssf", false),
-            ("two, and what says nothing", "fuuuuuf", true),
-            ("successes", "ssssssss", false),
-        ] {
-            let (circuit, _) = circuit(|_| {});
-            run(&circuit, outcomes);
-            assert_eq!(circuit.state() == CircuitState::Open, open, "{name}");
-        }
-    }
-
-    #[test]
-    fn it_stays_open_for_its_time_and_then_lets_one_try() {
-        let (circuit, clock) = circuit(|_| {});
-        run(&circuit, "ff");
-        clock.advance(Duration::from_secs(3));
-        assert_eq!(refused(&circuit), Duration::from_secs(2));
-        clock.advance(Duration::from_secs(2));
-        assert_eq!(circuit.state(), CircuitState::HalfOpen);
-        let mut probe = pass(&circuit);
-        assert_eq!(refused(&circuit), Duration::from_secs(1), "one at a time");
-        probe.report(Outcome::Failure);
-        assert_eq!(refused(&circuit), Duration::from_secs(5), "for the whole time again");
-        clock.advance(Duration::from_secs(5));
-        run(&circuit, "s");
-        assert_eq!(circuit.state(), CircuitState::Closed);
-        run(&circuit, "f");
-        assert_eq!(circuit.state(), CircuitState::Closed, "what was before is forgotten");
-    }
-
-    #[test]
-    fn a_probe_that_is_given_up_leaves_its_place() {
-        let (circuit, clock) = circuit(|_| {});
-        run(&circuit, "ff");
-        clock.advance(Duration::from_secs(5));
-        drop(pass(&circuit));
-        run(&circuit, "us");
-        assert_eq!(circuit.state(), CircuitState::Closed);
-    }
-
-    #[test]
-    fn a_probe_that_hangs_does_not_lock_it() {
-        let (circuit, clock) = circuit(|_| {});
-        run(&circuit, "ff");
-        clock.advance(Duration::from_secs(5));
-        let mut hanging = pass(&circuit);
-        clock.advance(Duration::from_secs(4));
-        refused(&circuit);
-        clock.advance(Duration::from_secs(1));
-        let mut second = pass(&circuit);
-        refused(&circuit);
-        second.report(Outcome::Success);
-        assert_eq!(circuit.state(), CircuitState::Closed);
-        hanging.report(Outcome::Failure);
-        run(&circuit, "f");
-        assert_eq!(circuit.state(), CircuitState::Closed, "what hung is forgotten");
-    }
-
-    #[test]
-    fn as_many_probes_as_are_wanted() {
-        let (circuit, clock) = circuit(|settings| settings.probes = 2);
-        run(&circuit, "ff");
-        clock.advance(Duration::from_secs(5));
-        let (mut first, mut second) = (pass(&circuit), pass(&circuit));
-        refused(&circuit);
-        first.report(Outcome::Success);
-        refused(&circuit);
-        assert_eq!(circuit.state(), CircuitState::HalfOpen);
-        second.report(Outcome::Success);
-        assert_eq!(circuit.state(), CircuitState::Closed);
-    }
-
-    #[test]
-    fn what_began_before_has_no_say_after() {
-        let (circuit, clock) = circuit(|_| {});
-        let (mut early_success, mut early_failure) = (pass(&circuit), pass(&circuit));
-        run(&circuit, "ff");
-        early_success.report(Outcome::Success);
-        assert_eq!(circuit.state(), CircuitState::Open);
-        clock.advance(Duration::from_secs(5));
-        let mut probe = pass(&circuit);
-        early_failure.report(Outcome::Failure);
-        assert_eq!(circuit.state(), CircuitState::HalfOpen);
-        probe.report(Outcome::Success);
-        assert_eq!(circuit.state(), CircuitState::Closed);
-    }
-
-    #[test]
-    fn a_clock_that_is_put_back_does_not_lock_it() {
-        let (circuit, clock) = circuit(|_| {});
-        run(&circuit, "ff");
-        clock.set(SystemTime::UNIX_EPOCH);
-        run(&circuit, "s");
-        assert_eq!(circuit.state(), CircuitState::Closed);
-    }
-
-    #[test]
-    fn odd_settings_are_taken_as_the_nearest_that_work() {
-        for (name, window, failures, outcomes) in [
-            ("nothing", 0, 0, "f"),
-            ("more failures than outcomes", 3, 9, "fff"),
-            ("more than there are bits", 999, 64, &"f".repeat(64)),
-        ] {
-            let (circuit, _) = circuit(|settings| (settings.window, settings.failures) = (window, failures));
-            run(&circuit, outcomes);
-            assert_eq!(circuit.state(), CircuitState::Open, "{name}");
-        }
-    }
-
-    proptest! {
-        /// Whatever happens, time heals: after a rest somebody may try, and successes close it.
-        #[test]
-        fn it_never_stays_open(steps in proptest::collection::vec((0..4_u8, 0..8_u64), 0..200)) {
-            let (circuit, clock) = circuit(|_| {});
-            let mut held = Vec::new();
-            for (step, seconds) in steps {
-                clock.advance(Duration::from_secs(seconds));
-                let Admission::Pass(mut ticket) = circuit.admit() else { continue };
-                match step {
-                    0 => ticket.report(Outcome::Success),
-                    1 => ticket.report(Outcome::Failure),
-                    2 => drop(ticket),
-                    _ => held.push(ticket),
-                }
-            }
-            drop(held);
-            clock.advance(Duration::from_secs(5));
-            run(&circuit, "ssss");
-            prop_assert_eq!(circuit.state(), CircuitState::Closed);
-        }
+impl Word {
+    pub(super) fn take_back(self) {
+        self.circuit.take_back(self.number, self.place);
     }
 }
+
+#[cfg(test)]
+mod tests;

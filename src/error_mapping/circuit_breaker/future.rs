@@ -9,9 +9,12 @@ use std::{
 use http::{Response, StatusCode};
 use pin_project_lite::pin_project;
 
-use super::circuit::{Outcome, Ticket};
+use super::{
+    body::CircuitBreakerBody,
+    circuit::{Outcome, Ticket},
+};
 use crate::{
-    LayerBody,
+    LayerBody, Problem,
     error_mapping::{
         as_error::AsError,
         cause::{Cause, Role},
@@ -51,18 +54,27 @@ where
     F: Future<Output = Result<Response<B>, E>>,
     E: AsError,
 {
-    type Output = Result<Response<LayerBody<B>>, E>;
+    type Output = Result<Response<CircuitBreakerBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
             KindProj::Refused { left } => Poll::Ready(Ok(refusal(*left))),
             KindProj::Running { future, ticket } => {
-                let result = ready!(future.poll(cx));
-                ticket.report(match &result {
-                    Ok(response) => outcome_of_status(response.status()),
-                    Err(error) => outcome_of(error),
-                });
-                Poll::Ready(result.map(|response| response.map(LayerBody::inner)))
+                let response = match ready!(future.poll(cx)) {
+                    Ok(response) => response,
+                    Err(error) => {
+                        ticket.report(outcome_of(&error));
+                        return Poll::Ready(Err(error));
+                    }
+                };
+                let word = match outcome_of_response(&response) {
+                    Outcome::Success => ticket.succeed(),
+                    outcome => {
+                        ticket.report(outcome);
+                        None
+                    }
+                };
+                Poll::Ready(Ok(response.map(|body| CircuitBreakerBody::observed(body, word))))
             }
         }
     }
@@ -70,10 +82,19 @@ where
 
 /// The retry advice is a gateway's whatever role the server has: nothing was sent, and nothing stands between this and the upstream.
 #[cold]
-fn refusal<B>(left: Duration) -> Response<LayerBody<B>> {
-    let mut response = Cause::DestinationUnavailable.problem(Role::Gateway, left).into_http_response();
+fn refusal<B>(left: Duration) -> Response<CircuitBreakerBody<B>> {
+    let mut response: Response<LayerBody<B>> = Cause::DestinationUnavailable.problem(Role::Gateway, left).into_http_response();
     response.extensions_mut().insert(Cause::DestinationUnavailable);
-    response
+    response.map(CircuitBreakerBody::own)
+}
+
+/// A cause and a problem are said in this process: a status beside them is nothing that an upstream has answered.
+fn outcome_of_response<B>(response: &Response<B>) -> Outcome {
+    match (response.extensions().get::<Cause>(), response.status()) {
+        (Some(cause), _) => outcome_of_cause(*cause),
+        (None, _) if response.extensions().get::<Problem>().is_some() => Outcome::Unknown,
+        (None, status) => outcome_of_status(status),
+    }
 }
 
 fn outcome_of_status(status: StatusCode) -> Outcome {
@@ -85,7 +106,11 @@ fn outcome_of_status(status: StatusCode) -> Outcome {
 
 #[cold]
 pub(super) fn outcome_of(error: &impl AsError) -> Outcome {
-    if cause_of(error.as_error(), Place::Here).is_upstreams() { Outcome::Failure } else { Outcome::Unknown }
+    outcome_of_cause(cause_of(error.as_error(), Place::Here))
+}
+
+fn outcome_of_cause(cause: Cause) -> Outcome {
+    if cause.is_upstreams() { Outcome::Failure } else { Outcome::Unknown }
 }
 
 impl<F> fmt::Debug for CircuitBreakerFuture<F> {

@@ -12,12 +12,20 @@ use crate::{Clock, core::SharedClock};
 ///
 /// 1. Every request tells how the upstream is: what [`ErrorMapping`](super::super::ErrorMapping) would call its failure, and a 502, 503 or 504 that
 ///    it answers, counts against it; any other response for it, a 500 too, since it is there to give it. What is the fault of this server, of its
-///    client or of a limit between them counts for nothing.
+///    client or of a limit between them counts for nothing, and so does a response with a [`Problem`](crate::Problem), which was made in this
+///    process.
 /// 2. Too many failures among the last requests open the circuit. While it is open nothing is sent: the answer is a 503 `destination_unavailable`
 ///    ([RFC 9209 §2.3.4](https://www.rfc-editor.org/rfc/rfc9209#section-2.3.4)), safe to try again, whose `Retry-After` is what is left of the time.
 /// 3. After that time one request passes as a probe, or as many as are [set](Self::probes). If they succeed the circuit closes and forgets; the first one
 ///    that fails opens it for the whole time again. One that is given up leaves its place to the next, and one that has said nothing for as long as
 ///    that time is joined by another, so that no hanging probe keeps it half open.
+/// 4. A success is told when the head is there, and taken back if the body breaks off by the upstream's fault: the request is a failure then,
+///    and when it was a probe the circuit opens again, unless as many requests as are remembered have told more since it closed. How long a body
+///    lasts is for its content and its client to say (a stream of events has no end, and a slow reader makes one), so nobody waits
+///    for it. A body that its client leaves changes nothing.
+///
+/// What stands beneath it has to ask the upstream for every response: one that a gateway gives by itself, such as that to a `TRACE` whose
+/// [`Max-Forwards`](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.2) is 0, would be taken for a sign of the upstream's life, and belongs above.
 ///
 /// A layer, with its clones, is one circuit for all the services that it makes: make one for each upstream, around the client. Above it stands
 /// the retry layer, if there is one: each attempt of a retry counts. A timeout beneath it bounds an attempt, and one that runs out is a failure

@@ -7,10 +7,11 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{
+    body::CircuitBreakerBody,
     circuit::{Admission, Circuit},
     future::{CircuitBreakerFuture, outcome_of},
 };
-use crate::{LayerBody, error_mapping::as_error::AsError};
+use crate::error_mapping::as_error::AsError;
 
 /// Answers for an upstream that is down; made by [`CircuitBreakerLayer`](super::CircuitBreakerLayer).
 ///
@@ -35,7 +36,7 @@ where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     S::Error: AsError,
 {
-    type Response = Response<LayerBody<ResBody>>;
+    type Response = Response<CircuitBreakerBody<ResBody>>;
     type Error = S::Error;
     type Future = CircuitBreakerFuture<S::Future>;
 

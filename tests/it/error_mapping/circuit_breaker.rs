@@ -15,11 +15,10 @@ use donjon::{
         Cause, CircuitBreakerLayer, CircuitState, ErrorMappingLayer, ProxyStatus, Role, UpstreamError, UpstreamProxyStatus,
     },
 };
-use http::{Response, StatusCode};
-use http_body_util::{BodyExt as _, Empty, Full};
-use tower::{
-    BoxError, Layer as _, Service as _, ServiceExt as _, service_fn, timeout::error::Elapsed, util::BoxCloneSyncService,
-};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http_body::{Body as _, Frame};
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use tower::{BoxError, Layer as _, Service as _, ServiceExt as _, service_fn, timeout::error::Elapsed};
 use tower_test::mock;
 
 use super::Asked;
@@ -33,7 +32,7 @@ fn clock() -> ManualClock {
 
 /// What becomes of the circuit when this came once; one failure opens it.
 async fn state_after(outcome: impl Fn() -> Outcome) -> CircuitState {
-    let layer = CircuitBreakerLayer::new().open_after(1, 1);
+    let layer = CircuitBreakerLayer::new().open_after(1, 1).clock(clock());
     let _ = layer.layer(service_fn(|_: Asked| std::future::ready(outcome()))).oneshot(empty(get("/"))).await;
     layer.state()
 }
@@ -100,7 +99,7 @@ async fn an_open_circuit_answers_at_once_and_sends_nothing() {
 async fn a_gateway_tells_that_nothing_was_received() {
     let gateway = ErrorMappingLayer::new().role(Role::Gateway);
     let told = ProxyStatus::new("edge").unwrap().upstream(UpstreamProxyStatus::Extend);
-    let breaker = CircuitBreakerLayer::new().open_after(1, 1);
+    let breaker = CircuitBreakerLayer::new().open_after(1, 1).clock(clock());
     let mut service = gateway.proxy_status(told).layer(breaker.layer(service_fn(|_: Asked| std::future::ready(status(503)))));
     for expected in ["edge; received-status=503", "edge; error=destination_unavailable"] {
         let response = service.ready().await.unwrap().call(empty(get("/"))).await.unwrap();
@@ -111,7 +110,7 @@ async fn a_gateway_tells_that_nothing_was_received() {
 
 #[tokio::test]
 async fn services_of_one_layer_share_a_circuit_and_those_of_another_do_not() {
-    let layer = CircuitBreakerLayer::new().open_after(1, 1);
+    let layer = CircuitBreakerLayer::new().open_after(1, 1).clock(clock());
     let _ = layer.layer(service_fn(|_: Asked| std::future::ready(status(504)))).oneshot(empty(get("/"))).await;
     let ok = || service_fn(|_: Asked| std::future::ready(status(200)));
     assert_eq!(layer.clone().layer(ok()).oneshot(empty(get("/"))).await.unwrap().status(), 503);
@@ -137,7 +136,7 @@ async fn a_request_that_is_given_up_says_nothing_and_keeps_no_place() {
 #[tokio::test]
 async fn readiness_is_that_of_the_service_within_and_its_failure_counts() {
     let (inner, mut handle) = mock::pair::<Asked, Response<Full<Bytes>>>();
-    let layer = CircuitBreakerLayer::new().open_after(1, 1);
+    let layer = CircuitBreakerLayer::new().open_after(1, 1).clock(clock());
     let mut service = mock::Spawn::new(layer.layer(inner));
     handle.allow(0);
     assert!(service.poll_ready().is_pending());
@@ -148,19 +147,131 @@ async fn readiness_is_that_of_the_service_within_and_its_failure_counts() {
     assert_eq!(layer.state(), CircuitState::Open);
 }
 
-#[tokio::test]
-async fn it_can_be_boxed_and_its_error_is_that_within() {
-    let inner = service_fn(|_: Asked| async { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"hello")))) });
-    let boxed: BoxCloneSyncService<Asked, _, Infallible> = BoxCloneSyncService::new(CircuitBreakerLayer::new().layer(inner));
-    let response = boxed.clone().oneshot(empty(get("/"))).await.unwrap();
-    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hello");
+type Frames = Vec<Result<Frame<Bytes>, BoxError>>;
+
+fn upstreams(kind: io::ErrorKind) -> BoxError {
+    UpstreamError::new(io::Error::from(kind)).into()
 }
 
+/// A head, and a body of these frames.
+fn streaming(frames: Frames) -> Response<StreamBody<impl futures_util::Stream<Item = Result<Frame<Bytes>, BoxError>>>> {
+    Response::new(StreamBody::new(futures_util::stream::iter(frames)))
+}
+
+fn data() -> Result<Frame<Bytes>, BoxError> {
+    Ok(Frame::data(Bytes::from_static(b"half")))
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_counts_against_the_upstream() {
+    use io::ErrorKind::{ConnectionReset, UnexpectedEof};
+    for (name, frames, read, expected) in [
+        ("whole", (|| vec![data(), data()]) as fn() -> Frames, 3, CircuitState::Closed),
+        ("trailers", || vec![data(), Ok(Frame::trailers(HeaderMap::new()))], 3, CircuitState::Closed),
+        ("cut", || vec![data(), Err(upstreams(UnexpectedEof))], 2, CircuitState::Open),
+        ("cut at once", || vec![Err(upstreams(ConnectionReset))], 1, CircuitState::Open),
+        ("left by the client before the cut", || vec![data(), Err(upstreams(ConnectionReset))], 1, CircuitState::Closed),
+        ("never read", || vec![Err(upstreams(ConnectionReset))], 0, CircuitState::Closed),
+        ("a timeout around it", || vec![data(), Err(Elapsed::new().into())], 2, CircuitState::Open),
+        ("a failure of this server's", || vec![data(), Err("disk".into())], 2, CircuitState::Closed),
+        ("a disk of this server's", || vec![Err(io::Error::from(ConnectionReset).into())], 1, CircuitState::Closed),
+        (
+            "cut, and asked again",
+            || vec![Err(upstreams(ConnectionReset)), Err(upstreams(ConnectionReset))],
+            2,
+            CircuitState::Open,
+        ),
+    ] {
+        let layer = CircuitBreakerLayer::new().open_after(1, 1).clock(clock());
+        let answering = service_fn(|_: Asked| std::future::ready(Ok::<_, BoxError>(streaming(frames()))));
+        let mut body = std::pin::pin!(layer.layer(answering).oneshot(empty(get("/"))).await.unwrap().into_body());
+        assert_eq!(layer.state(), CircuitState::Closed, "{name}: at the head");
+        for _ in 0..read {
+            let _ = body.frame().await;
+        }
+        assert_eq!(layer.state(), expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_probe_whose_body_breaks_off_opens_the_circuit_again_and_one_without_an_end_holds_nobody_up() {
+    let clock = clock();
+    let layer = CircuitBreakerLayer::new().open_after(1, 10).clock(clock.clone());
+    let ask = |frames: fn() -> Frames| {
+        layer
+            .layer(service_fn(move |_: Asked| std::future::ready(Ok::<_, BoxError>(streaming(frames())))))
+            .oneshot(empty(get("/")))
+    };
+    let cut = || vec![data(), Err(upstreams(io::ErrorKind::UnexpectedEof))];
+    ask(cut).await.unwrap().into_body().collect().await.unwrap_err();
+    assert_eq!(layer.state(), CircuitState::Open);
+    clock.advance(Duration::from_secs(5));
+    let mut probe = Box::pin(ask(cut).await.unwrap().into_body());
+    probe.frame().await.unwrap().unwrap();
+    assert_eq!(ask(|| vec![data()]).await.unwrap().status(), 200, "while the probe's body goes on");
+    probe.frame().await.unwrap().unwrap_err();
+    assert_eq!(layer.state(), CircuitState::Open);
+    assert_eq!(ask(|| vec![data()]).await.unwrap().status(), 503);
+}
+
+#[tokio::test]
+async fn frames_trailers_hints_and_errors_of_a_body_pass() {
+    let layer = CircuitBreakerLayer::new();
+    let body = Full::new(Bytes::from_static(b"hello"))
+        .with_trailers(std::future::ready(Some(Ok(HeaderMap::from_iter([(header::ETAG, HeaderValue::from_static("x"))])))));
+    let mut body = Some(body);
+    let answering =
+        service_fn(move |_: Asked| std::future::ready(Ok::<_, Infallible>(Response::new(body.take().expect("called once")))));
+    let whole = layer.layer(answering).oneshot(empty(get("/"))).await.unwrap().into_body().collect().await.unwrap();
+    assert_eq!(whole.trailers().unwrap()["etag"], "x");
+    assert_eq!(whole.to_bytes(), "hello");
+    let answering =
+        service_fn(|_: Asked| std::future::ready(status(200).map(|response| response.map(|_| Full::<Bytes>::from("hello")))));
+    let response = layer.layer(answering).oneshot(empty(get("/"))).await.unwrap();
+    assert_eq!((response.body().size_hint().exact(), response.body().is_end_stream()), (Some(5), false));
+    let cut = service_fn(|_: Asked| std::future::ready(Ok::<_, BoxError>(streaming(vec![Err("mine".into())]))));
+    let response = layer.layer(cut).oneshot(empty(get("/"))).await.unwrap();
+    assert_eq!(response.into_body().collect().await.unwrap_err().to_string(), "mine");
+}
+
+#[tokio::test]
+async fn what_was_said_in_this_process_is_not_held_against_the_upstream() {
+    fn said<T: Clone + Send + Sync + 'static>(status: u16, what: T) -> Outcome {
+        self::status(status).map(|mut response| {
+            response.extensions_mut().insert(what);
+            response
+        })
+    }
+    let problem = || said(503, Problem::new(StatusCode::SERVICE_UNAVAILABLE));
+    for (name, outcome, expected) in [
+        ("a limit", problem as fn() -> Outcome, CircuitState::Closed),
+        ("another circuit", || said(503, Cause::DestinationUnavailable), CircuitState::Closed),
+        ("a timeout of the client", || said(408, Cause::RequestTimedOut), CircuitState::Closed),
+        ("a failure that was answered", || said(502, Cause::ConnectionRefused), CircuitState::Open),
+        ("advice beside an answer", || said(503, Retryability::Never), CircuitState::Open),
+    ] {
+        assert_eq!(state_after(outcome).await, expected, "{name}");
+    }
+    let outer = CircuitBreakerLayer::new().open_after(1, 1).clock(clock());
+    let inner = CircuitBreakerLayer::new().open_after(1, 1).clock(clock());
+    let _ = inner.layer(service_fn(|_: Asked| std::future::ready(status(504)))).oneshot(empty(get("/"))).await;
+    let stacked = outer.layer(inner.layer(service_fn(|_: Asked| std::future::ready(status(200)))));
+    assert_eq!(stacked.oneshot(empty(get("/"))).await.unwrap().status(), 503);
+    assert_eq!(outer.state(), CircuitState::Closed);
+}
+
+/// Not even what is kept to take a success back.
 #[test]
-fn a_success_allocates_nothing() {
-    let inner = service_fn(|_: Asked| std::future::ready(Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))));
+fn a_body_that_comes_whole_costs_no_allocation() {
+    let inner =
+        service_fn(|_: Asked| std::future::ready(Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"hello"))))));
     let mut service = CircuitBreakerLayer::new().layer(inner);
     let request = empty(get("/"));
-    let (count, response) = allocations(|| now(service.call(request)));
-    assert_eq!((count, response.status().as_u16()), (0, 200));
+    let (count, length) = allocations(|| {
+        let mut body = std::pin::pin!(now(service.call(request)).into_body());
+        let frame = now(async { Ok(body.frame().await) });
+        assert!(now(async { Ok(body.frame().await) }).is_none());
+        frame.unwrap().unwrap().into_data().unwrap().len()
+    });
+    assert_eq!((count, length), (0, 5));
 }

@@ -1,0 +1,83 @@
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::circuit::Word;
+use crate::{
+    LayerBody,
+    error_mapping::{
+        as_error::AsError,
+        walk::{Place, cause_of},
+    },
+};
+
+pin_project! {
+    /// The response body of [`CircuitBreaker`](super::CircuitBreaker): the inner body, observed, or the problem of an open circuit.
+    ///
+    /// Frames, trailers, size hints and errors pass unchanged. An error that is the upstream's fault takes back the success that the head
+    /// was counted as; an end, and a client that leaves, change nothing.
+    pub struct CircuitBreakerBody<B> {
+        #[pin]
+        body: LayerBody<B>,
+        // None once nothing more is to be said.
+        word: Option<Word>,
+    }
+}
+
+impl<B> CircuitBreakerBody<B> {
+    pub(super) fn observed(body: B, word: Option<Word>) -> Self {
+        Self { body: LayerBody::inner(body), word }
+    }
+
+    pub(super) fn own(body: LayerBody<B>) -> Self {
+        Self { body, word: None }
+    }
+}
+
+impl<B> Body for CircuitBreakerBody<B>
+where
+    B: Body<Data: From<Bytes>, Error: AsError>,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        let polled = this.body.poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Err(error))) => failed(this.word.take(), error),
+            Poll::Ready(None) => *this.word = None,
+            _ => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cold]
+fn failed(word: Option<Word>, error: &impl AsError) {
+    if let Some(word) = word
+        && cause_of(error.as_error(), Place::Relayed).is_upstreams()
+    {
+        word.take_back();
+    }
+}
+
+impl<B> fmt::Debug for CircuitBreakerBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CircuitBreakerBody").field("body", &self.body).finish_non_exhaustive()
+    }
+}
