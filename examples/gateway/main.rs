@@ -60,8 +60,6 @@ use crate::{
     via::Pseudonym,
 };
 
-/// What the gateway calls itself in `Proxy-Status`.
-const NAME: &str = "donjon";
 /// How long open requests and WebSockets are given when the gateway stops.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -84,11 +82,11 @@ async fn main() -> ExitCode {
 async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     let tunnels = Tunnels::new(options.tunnels);
     let us = Pseudonym::new(rand::random());
-    // As in `Via`: of two gateways in a row each is known by its own name.
+    // As in `Via`, and in `Proxy-Status` too: of two gateways in a row each is known by its own name.
     let cache_name = CacheName::new(us.as_str())?;
-    let upstreams = Upstreams::new(Proxy::new(options, us.clone(), tunnels.clone()));
     // What the upstream says of itself passes, with what we have seen of it.
-    let proxy_status = ProxyStatus::new(NAME)?.upstream(UpstreamProxyStatus::Extend);
+    let proxy_status = ProxyStatus::new(us.as_str())?.upstream(UpstreamProxyStatus::Extend);
+    let upstreams = Upstreams::new(Proxy::new(options, us.clone(), tunnels.clone()));
     let gate = ServiceBuilder::new()
         .layer(ErrorMappingLayer::new().role(Role::Gateway).proxy_status(proxy_status))
         .layer(AdmissionLayer::new(us));

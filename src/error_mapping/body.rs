@@ -24,7 +24,7 @@ use crate::core::trace::event;
 pin_project! {
     /// The response body of [`ErrorMapping`](super::ErrorMapping): the inner body, observed, or a rendered problem.
     ///
-    /// Frames, trailers and size hints pass. An error of the inner body passes as a [`BodyError`], and a panic of it becomes one, so that
+    /// Frames, trailers (but for a `Proxy-Status` that a gateway [does not let through](super::UpstreamProxyStatus)) and size hints pass. An error of the inner body passes as a [`BodyError`], and a panic of it becomes one, so that
     /// the server cuts the message instead of losing the connection's task or ending it as if it were whole.
     pub struct ResponseBody<B> {
         #[pin]
@@ -81,7 +81,12 @@ where
             ContentProj::Inner { body, terms } => match catch(|| body.poll_frame(cx)) {
                 Ok(Poll::Pending) => return Poll::Pending,
                 Ok(Poll::Ready(None)) => return Poll::Ready(None),
-                Ok(Poll::Ready(Some(Ok(frame)))) => return Poll::Ready(Some(Ok(frame))),
+                Ok(Poll::Ready(Some(Ok(mut frame)))) => {
+                    if let (false, Some(trailers)) = (terms.is_default(), frame.trailers_mut()) {
+                        terms.pass_trailers(trailers);
+                    }
+                    return Poll::Ready(Some(Ok(frame)));
+                }
                 Ok(Poll::Ready(Some(Err(error)))) => BodyError::failed(error, terms),
                 Err(panicked) => BodyError::panicked(&panicked, terms),
             },

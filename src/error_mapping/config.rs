@@ -1,10 +1,16 @@
-use std::{error::Error, fmt, ops::Deref, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    fmt,
+    ops::Deref,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use super::{
     cause::Role, correlation::Correlation, empty::EmptyErrors, exposure::PeerOf, proxy_status::ProxyStatus, render::Template,
-    report::Hook,
+    report::Hook, upstream_retry_after::UpstreamRetryAfter,
 };
-use crate::Problem;
+use crate::{Clock as _, Problem, SystemClock, core::SharedClock};
 
 /// An own mapping: the problem for an error that it knows.
 pub(super) type Mapping = Arc<dyn Fn(&(dyn Error + 'static)) -> Option<Problem> + Send + Sync>;
@@ -23,6 +29,8 @@ pub(super) struct Settings {
     pub(super) mappings: Vec<Mapping>,
     pub(super) fallback: Option<Fallback>,
     pub(super) proxy_status: Option<ProxyStatus>,
+    pub(super) upstream_retry_after: UpstreamRetryAfter,
+    pub(super) clock: Option<SharedClock>,
     pub(super) correlation: Option<Correlation>,
     pub(super) hooks: Vec<Hook>,
     pub(super) template: Option<Template>,
@@ -36,6 +44,8 @@ const DEFAULT: Settings = Settings {
     mappings: Vec::new(),
     fallback: None,
     proxy_status: None,
+    upstream_retry_after: UpstreamRetryAfter::DEFAULT,
+    clock: None,
     correlation: None,
     hooks: Vec::new(),
     template: None,
@@ -66,6 +76,17 @@ impl Deref for Config {
     }
 }
 
+impl Settings {
+    /// An origin must not send it ([RFC 9209 §2](https://www.rfc-editor.org/rfc/rfc9209#section-2)).
+    pub(super) fn proxy_status(&self) -> Option<&ProxyStatus> {
+        self.proxy_status.as_ref().filter(|_| self.role == Role::Gateway)
+    }
+
+    pub(super) fn now(&self) -> SystemTime {
+        self.clock.as_ref().map_or_else(|| SystemClock.now(), SharedClock::now)
+    }
+}
+
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
@@ -74,6 +95,7 @@ impl fmt::Debug for Config {
             .field("mappings", &self.mappings.len())
             .field("fallback", &self.fallback.is_some())
             .field("proxy_status", &self.proxy_status)
+            .field("upstream_retry_after", &self.upstream_retry_after)
             .field("correlation", &self.correlation)
             .field("hooks", &self.hooks.len())
             .field("template", &self.template.is_some())

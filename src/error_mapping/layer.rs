@@ -6,8 +6,9 @@ use tower_layer::Layer;
 use super::{
     cause::Role, config::Config, correlation::Correlation, counts::ErrorCounts, empty::EmptyErrors, proxy_status::ProxyStatus,
     render::ErrorPage, report::ErrorReport, service::ErrorMapping, to_problem::ToProblem,
+    upstream_retry_after::UpstreamRetryAfter,
 };
-use crate::Problem;
+use crate::{Clock, Problem, core::SharedClock};
 
 /// Puts [`ErrorMapping`] around a service.
 ///
@@ -94,6 +95,32 @@ impl ErrorMappingLayer {
     #[must_use]
     pub fn proxy_status(mut self, proxy_status: ProxyStatus) -> Self {
         self.config.change().proxy_status = Some(proxy_status);
+        self
+    }
+
+    /// What becomes of the `Retry-After` that an upstream has sent; a [cap](UpstreamRetryAfter::Cap) of one day if not set.
+    ///
+    /// Only in the [role of a gateway](Role::Gateway), and not of a success, of which the field says nothing
+    /// ([RFC 9110 §10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)), nor of what was made in this process (a
+    /// [`Problem`], an answer with a [`Cause`](super::Cause)). An origin's own is never touched.
+    ///
+    /// ```
+    /// use donjon::error_mapping::{ErrorMappingLayer, Role, UpstreamRetryAfter};
+    /// use std::time::Duration;
+    ///
+    /// let hour = UpstreamRetryAfter::Cap(Duration::from_secs(60 * 60));
+    /// let layer = ErrorMappingLayer::new().role(Role::Gateway).upstream_retry_after(hour);
+    /// ```
+    #[must_use]
+    pub fn upstream_retry_after(mut self, policy: UpstreamRetryAfter) -> Self {
+        self.config.change().upstream_retry_after = policy;
+        self
+    }
+
+    /// What an upstream's `Retry-After` is compared with where it is a date.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.config.change().clock = Some(SharedClock::new(clock));
         self
     }
 

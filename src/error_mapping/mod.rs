@@ -22,7 +22,8 @@
 //!    if it is [asked for](EmptyErrors). Every other response passes untouched: a success, a 101, a 304, a stream of events, an error that
 //!    somebody has written.
 //! 7. A gateway says in `Proxy-Status` what went wrong ([RFC 9209](https://www.rfc-editor.org/rfc/rfc9209)), once it has a
-//!    [name](ProxyStatus); an origin never does.
+//!    [name](ProxyStatus); an origin never does. What an upstream says of itself and to its clients, nothing proves: its own `Proxy-Status` is
+//!    [kept, stripped or extended](UpstreamProxyStatus), in trailers too, and its `Retry-After` passes up to [a cap](UpstreamRetryAfter).
 //! 8. With a [`Correlation`] the answer to a failure, its event and its [report](ErrorReport) call the request by one id, and the trace by that
 //!    of its [`traceparent`](https://www.w3.org/TR/trace-context/#traceparent-header); what has not the shape of either is never repeated.
 //!
@@ -133,6 +134,7 @@ mod terms;
 mod to_problem;
 mod trace_context;
 mod upstream;
+mod upstream_retry_after;
 mod walk;
 
 pub use self::{
@@ -152,6 +154,7 @@ pub use self::{
     service::ErrorMapping,
     to_problem::ToProblem,
     upstream::{InnerError, UpstreamError},
+    upstream_retry_after::UpstreamRetryAfter,
 };
 
 /// What the fuzzer drives.

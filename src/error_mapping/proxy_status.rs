@@ -5,7 +5,7 @@ use std::{error::Error, fmt};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::cause::Cause;
-use crate::core::header::bare_item;
+use crate::core::{header::bare_item, structured::list};
 
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
@@ -39,11 +39,26 @@ pub enum UpstreamProxyStatus {
     /// It passes as it came.
     #[default]
     Keep,
-    /// It is removed.
+    /// It is removed, from the head and from the trailers.
     Strip,
     /// It passes, and the gateway appends a member of its own, with the status that it received; also to a response of 500 and above that came
-    /// without the field.
+    /// without the field. To what a cache beneath has stored with the field it appends the status that it is given now.
+    ///
+    /// A field that cannot be read, by which the gateway's own member would be lost too
+    /// ([RFC 9651 §4.2](https://www.rfc-editor.org/rfc/rfc9651#section-4.2)), is removed, and so is one that speaks in the gateway's own name. In
+    /// trailers it passes if all of its members were in the head, which is where an intermediary has to begin
+    /// ([RFC 9209 §2](https://www.rfc-editor.org/rfc/rfc9209#section-2)).
     Extend,
+}
+
+/// Which proxies have told something in the head of a response.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Heard(Box<[Box<str>]>);
+
+impl Heard {
+    pub(super) fn is_nothing(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl ProxyStatus {
@@ -64,19 +79,50 @@ impl ProxyStatus {
         self
     }
 
-    /// On a response from within, and the status with which an upstream sent it if one did.
-    pub(super) fn pass(&self, headers: &mut HeaderMap, received: Option<StatusCode>) {
+    /// On a response from within, and the status with which an upstream sent it if one did. Says who has told something, once the gateway has
+    /// something to say of it.
+    pub(super) fn pass(&self, headers: &mut HeaderMap, received: Option<StatusCode>) -> Option<Heard> {
         match self.upstream {
-            UpstreamProxyStatus::Keep => {}
-            UpstreamProxyStatus::Strip => drop(headers.remove(PROXY_STATUS)),
+            UpstreamProxyStatus::Keep => None,
+            UpstreamProxyStatus::Strip => {
+                headers.remove(PROXY_STATUS);
+                None
+            }
             UpstreamProxyStatus::Extend => {
-                if let Some(status) = received
-                    && (status.is_server_error() || headers.contains_key(PROXY_STATUS))
-                {
-                    self.append(headers, "received-status", status.as_str());
+                let heard = headers.contains_key(PROXY_STATUS).then(|| self.others(headers));
+                if let Some(None) = heard {
+                    headers.remove(PROXY_STATUS);
                 }
+                let heard = heard.flatten();
+                let status = received.filter(|status| status.is_server_error() || heard.is_some())?;
+                self.append(headers, "received-status", status.as_str());
+                Some(heard.unwrap_or_default())
             }
         }
+    }
+
+    /// On trailers from within, and who has told something in the head.
+    pub(super) fn pass_trailers(&self, trailers: &mut HeaderMap, heard: &Heard) {
+        let pass = match self.upstream {
+            _ if !trailers.contains_key(PROXY_STATUS) => true,
+            UpstreamProxyStatus::Keep => true,
+            UpstreamProxyStatus::Strip => false,
+            UpstreamProxyStatus::Extend => {
+                self.others(trailers).is_some_and(|told| told.0.iter().all(|name| heard.0.contains(name)))
+            }
+        };
+        if !pass {
+            trailers.remove(PROXY_STATUS);
+        }
+    }
+
+    /// Who has told something. `None` if the field cannot be read, tells nothing, or names a proxy by what is no name or by this one's.
+    fn others(&self, headers: &HeaderMap) -> Option<Heard> {
+        let lines: Vec<&[u8]> = headers.get_all(PROXY_STATUS).iter().map(HeaderValue::as_bytes).collect();
+        let (lines, ours) = (lines.join(b", ".as_slice()), list(self.name.as_bytes())?);
+        let ours = ours.first()?.text()?;
+        let names = list(&lines)?.iter().map(|member| member.text().filter(|name| *name != ours).map(Into::into)).collect();
+        Option::<Box<[_]>>::filter(names, |names| !names.is_empty()).map(Heard)
     }
 
     /// On a response that was made for want of one. Whoever stands nearer to the failure has told it.
@@ -152,21 +198,26 @@ mod tests {
         /// Another implementation of structured fields reads back what was written.
         #[test]
         fn a_member_is_a_structured_field(name in "[ -~]{1,40}", status in 100_u16..600) {
+            let far = if name == "far" { "near" } else { "far" };
             let mut headers = HeaderMap::new();
+            ProxyStatus::new(far).unwrap().tell(&mut headers, Cause::ConnectionRefused);
             let proxy = ProxyStatus::new(&name).unwrap().upstream(UpstreamProxyStatus::Extend);
-            proxy.tell(&mut headers, Cause::ConnectionRefused);
             proxy.pass(&mut headers, Some(StatusCode::from_u16(status).unwrap()));
             let list: List = Parser::new(&lines(&headers).join(", ")).parse().unwrap();
-            prop_assert_eq!(list.len(), 2);
-            for entry in &list {
+            let expected = [
+                (far, "error", BareItem::Token(sfv::token_ref("connection_refused").to_owned())),
+                (name.as_str(), "received-status", BareItem::Integer(i64::from(status).try_into().unwrap())),
+            ];
+            prop_assert_eq!(list.len(), expected.len());
+            for (entry, (name, key, value)) in list.iter().zip(expected) {
                 let ListEntry::Item(item) = entry else { panic!("no inner list was written") };
                 let told = match &item.bare_item {
                     BareItem::Token(token) => token.as_str(),
                     BareItem::String(string) => string.as_str(),
                     other => panic!("{other:?}"),
                 };
-                prop_assert_eq!(told, &name);
-                prop_assert_eq!(item.params.len(), 1);
+                prop_assert_eq!(told, name);
+                prop_assert_eq!(item.params.iter().map(|(key, value)| (key.as_str(), value)).collect::<Vec<_>>(), [(key, &value)]);
             }
         }
 

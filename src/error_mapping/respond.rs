@@ -18,7 +18,7 @@ use super::{
     exposure::{self, CAUSES},
     guard::guard,
     negotiate::Form,
-    proxy_status::ProxyStatus,
+    proxy_status::Heard,
     render,
     report::{ErrorReport, ErrorStage, Reported, report},
     terms::Terms,
@@ -49,23 +49,34 @@ pub(super) fn pass_or_render<B: Body>(mut response: Response<B>, asked: Asked, t
     response.map(|body| ResponseBody::inner(body, mem::take(terms)))
 }
 
-fn pass_configured<B>(response: &mut Response<B>, terms: &Terms) {
-    let config = terms.config();
+fn pass_configured<B>(response: &mut Response<B>, terms: &mut Terms) {
     // With a cause it was made in this process for want of a response (RFC 9209 §2.1.3), and has no word of an upstream's.
-    if let (Some(proxy_status), None) = (proxy_status(config), response.extensions().get::<Cause>()) {
-        // Nor was a problem received, which is made in this process too, though maybe of a response that was.
-        let received = Some(response.status()).filter(|_| response.extensions().get::<Problem>().is_none());
-        proxy_status.pass(response.headers_mut(), received);
+    if terms.config().role == Role::Gateway && response.extensions().get::<Cause>().is_none() {
+        pass_upstreams(response, terms);
     }
-    if let Some(correlation) = &config.correlation {
+    if let Some(correlation) = &terms.config().correlation {
         correlation.pass(response.headers_mut(), terms.ids());
     }
 }
 
-/// An origin must not send it.
-#[inline]
-fn proxy_status(config: &Config) -> Option<&ProxyStatus> {
-    if config.is_default() { None } else { config.proxy_status.as_ref().filter(|_| config.role == Role::Gateway) }
+/// What an upstream says besides its answer.
+fn pass_upstreams<B>(response: &mut Response<B>, terms: &mut Terms) {
+    let config = terms.config();
+    // A problem was not received: it is made in this process too, though maybe of a response that was.
+    let received = Some(response.status()).filter(|_| response.extensions().get::<Problem>().is_none());
+    if received.is_some_and(|status| !status.is_success()) {
+        config.upstream_retry_after.pass(response.headers_mut(), || config.now());
+    }
+    let Some(proxy_status) = config.proxy_status() else { return };
+    // Of a stack of these layers the innermost has said what it received.
+    if response.extensions().get::<Heard>().is_none()
+        && let Some(heard) = proxy_status.pass(response.headers_mut(), received)
+    {
+        response.extensions_mut().insert(heard);
+    }
+    if let Some(heard) = response.extensions().get::<Heard>() {
+        *terms = terms.hearing(heard);
+    }
 }
 
 #[inline]
@@ -196,7 +207,7 @@ fn finish(
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     add_retry_after(headers, &problem);
-    if let (Some(proxy_status), Some(cause)) = (proxy_status(config), cause) {
+    if let (Some(proxy_status), Some(cause)) = (config.proxy_status(), cause) {
         proxy_status.tell(headers, cause);
     }
     if let (Some(correlation), Some(ids)) = (&config.correlation, ids) {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{config::Config, correlation::Ids};
+use http::HeaderMap;
+
+use super::{config::Config, correlation::Ids, proxy_status::Heard};
 
 /// The settings, and the names of the request if it has any; one word, and nothing where nothing was set.
 ///
@@ -13,16 +15,27 @@ pub(super) struct Terms(Option<Arc<Set>>);
 struct Set {
     config: Config,
     ids: Option<Ids>,
+    heard: Heard,
 }
 
 impl Terms {
     pub(super) fn new(config: Config, ids: Option<Ids>) -> Self {
-        Self((!config.is_default()).then(|| Arc::new(Set { config, ids })))
+        Self((!config.is_default()).then(|| Arc::new(Set { config, ids, heard: Heard::default() })))
     }
 
     /// The same for a request that has these names.
     pub(super) fn named(&self, ids: Option<Ids>) -> Self {
         if ids.is_some() { Self::new(self.config().clone(), ids) } else { self.clone() }
+    }
+
+    /// The same for a response whose head has told this of other proxies.
+    pub(super) fn hearing(&self, heard: &Heard) -> Self {
+        match &self.0 {
+            Some(set) if !heard.is_nothing() => {
+                Self(Some(Arc::new(Set { config: set.config.clone(), ids: set.ids.clone(), heard: heard.clone() })))
+            }
+            _ => self.clone(),
+        }
     }
 
     #[inline]
@@ -36,6 +49,15 @@ impl Terms {
     #[inline]
     pub(super) fn ids(&self) -> Option<&Ids> {
         self.0.as_ref()?.ids.as_ref()
+    }
+
+    /// On the trailers of a response from within.
+    pub(super) fn pass_trailers(&self, trailers: &mut HeaderMap) {
+        if let Some(set) = &self.0
+            && let Some(proxy_status) = set.config.proxy_status()
+        {
+            proxy_status.pass_trailers(trailers, &set.heard);
+        }
     }
 
     /// Whether nothing was set, so that there is nothing to look up for a request that succeeds.

@@ -184,7 +184,7 @@ describe("a client that goes away", () => {
         const uploading = client(server);
         uploading.send(`POST / HTTP/1.1\r\nHost: a\r\n${rest}`);
         if (ends) uploading.socket.end();
-        assert.match(await uploading.until(/"status":/), /^HTTP\/1\.1 400[^]*proxy-status: donjon; error=http_request_error/i);
+        assert.match(await uploading.until(/"status":/), /^HTTP\/1\.1 400[^]*proxy-status: donjon-[0-9a-f]{8}; error=http_request_error/i);
         await eventually(() => up.connections() === 0, "the upstream is let go");
         uploading.close();
       }));
@@ -233,6 +233,41 @@ describe("how often an upstream is asked", () => {
       assert.equal(spared.status, 503);
       assert.match(spared.headers.get("retry-after"), /^[1-5]$/);
       assert.match(spared.headers.get("proxy-status"), /error=destination_unavailable/);
+    }));
+
+  test("one that cuts off what it sends is spared too", () =>
+    using([() => rawUpstream((socket) => socket.end("HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 10\r\n\r\nhalf")), gateway], async (up, server) => {
+      let cut = 0;
+      let response;
+      while ((response = await fetch(server.url)).status === 200 && cut < 100) {
+        await assert.rejects(response.text());
+        cut++;
+      }
+      assert.equal(response.status, 503);
+      assert.deepEqual([cut, up.count()], [48, 48]);
+    }));
+
+  test("what the gateway answers by itself says nothing of an upstream that is down", () =>
+    using([() => rawUpstream((socket) => socket.destroy()), gateway], async (up, server) => {
+      const options = async () => assert.match(await exchange(server, "OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\nConnection: close\r\n\r\n"), /^HTTP\/1\.1 200/);
+      const statuses = [];
+      for (let n = 0; n < 60; n++) {
+        statuses.push((await fetch(server.url)).status);
+        await options();
+      }
+      assert.equal(statuses.at(-1), 503, "it does not keep the circuit closed");
+      await sleep(5_100);
+      const asked = up.count();
+      await options();
+      assert.equal(up.count(), asked);
+      // The probe, which opens it again: not even its retry passes.
+      for (let n = 0; n < 2; n++) assert.equal((await fetch(server.url)).status, 503);
+      assert.equal(up.count(), asked + 1, "it was no probe");
+    }));
+
+  test("an upstream tells nobody to stay away for ever", () =>
+    using([() => upstream((_, response) => response.writeHead(503, { "retry-after": "99999999999" }).end()), gateway], async (_, server) => {
+      assert.equal((await fetch(server.url)).headers.get("retry-after"), "86400");
     }));
 
   test("an answer of 503 is an answer", () =>

@@ -9,7 +9,6 @@ mod replay;
 mod replay_error;
 mod retry_after;
 
-#[cfg(fuzzing)]
 pub(super) use self::retry_after::retry_after;
 pub use self::{
     policy::{GatewayRetryPolicy, RetryFuture},

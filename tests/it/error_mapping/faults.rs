@@ -270,6 +270,34 @@ async fn reset_at_accept_by_reqwest() {
     reset_at_accept(by_reqwest).await;
 }
 
+/// A name with a label of more than 63 octets has no address ([RFC 1035 §2.3.4](https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4)): the system's own
+/// resolver says so without asking anybody.
+fn unspeakable() -> String {
+    format!("http://{}.invalid/", "a".repeat(64))
+}
+
+fn assert_no_such_name(answer: &Answer) {
+    assert_cell(answer, (502, Cause::DnsError, "dns_error"));
+}
+
+#[tokio::test]
+async fn no_such_name_by_hyper_utils_own_resolver() {
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let forward = service_fn(|_: Asked| client.request(empty(get(&unspeakable()))));
+    assert_no_such_name(&answer(&gateway(), forward, empty(get("/"))).await);
+}
+
+#[cfg(feature = "error-mapping-reqwest")]
+#[tokio::test]
+async fn no_such_name_by_reqwests_own_resolver() {
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+    let forward = service_fn(|_: Asked| {
+        let sent = client.get(unspeakable()).send();
+        async move { Ok::<_, reqwest::Error>(http::Response::<reqwest::Body>::from(sent.await?)) }
+    });
+    assert_no_such_name(&answer(&gateway(), forward, empty(get("/"))).await);
+}
+
 macro_rules! cut_bodies {
     ($($name:ident: $fault:expr => $cause:ident;)*) => {
         mod handed_on {
