@@ -162,9 +162,12 @@ pub use self::{
 #[doc(hidden)]
 #[allow(missing_docs, clippy::panic, reason = "a broken promise has to stop the fuzzer")]
 pub mod fuzzing {
-    use http::{HeaderMap, HeaderValue, header};
+    use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-    use super::{chain, grpc::Rpc, negotiate::Form, render, request_id::is_request_id, retry, trace_context::TraceId};
+    use super::{
+        ProxyStatus, UpstreamProxyStatus, chain, grpc::Rpc, negotiate::Form, render, request_id::is_request_id, retry,
+        trace_context::TraceId,
+    };
 
     /// `Accept`, one field line for each line of `data`.
     pub fn accept(data: &[u8]) {
@@ -182,6 +185,22 @@ pub mod fuzzing {
         let lines = data.split(|byte| *byte == b'\n').take(3).filter_map(|line| HeaderValue::from_bytes(line).ok());
         let headers = lines.map(|line| (header::RETRY_AFTER, line)).collect();
         let _ = retry::retry_after(&headers, std::time::SystemTime::UNIX_EPOCH);
+    }
+
+    /// `Proxy-Status`, one field line for each line of `data`: whatever it was, the gateway's own member is the last and the only one of its name.
+    pub fn proxy_status(data: &[u8]) {
+        let Ok(proxy) = ProxyStatus::new("gw") else { return };
+        let lines = data.split(|byte| *byte == b'\n').take(4).filter_map(|line| HeaderValue::from_bytes(line).ok());
+        let mut headers: HeaderMap = lines.map(|line| (HeaderName::from_static("proxy-status"), line)).collect();
+        let mut trailers = headers.clone();
+        let proxy = proxy.upstream(UpstreamProxyStatus::Extend);
+        let heard = proxy.pass(&mut headers, Some(StatusCode::BAD_GATEWAY)).unwrap_or_default();
+        proxy.pass_trailers(&mut trailers, &heard);
+        assert_eq!(
+            headers.get_all("proxy-status").iter().last().map(HeaderValue::as_bytes),
+            Some(b"gw; received-status=502".as_slice())
+        );
+        assert_eq!(trailers.is_empty(), heard.is_nothing());
     }
 
     /// What names a request: `traceparent`, the id, and the type of a call.

@@ -221,6 +221,19 @@ mod tests {
             }
         }
 
+        /// Whatever an upstream writes, others read the field, and its last word is the gateway's own.
+        #[test]
+        fn what_is_extended_can_be_read(written in prop::collection::vec("[ -~]{0,20}|(far|\"far\"|gw|\"gw\")(; [a-z-]{1,8}=[a-z0-9]{1,3})?", 0..4)) {
+            let mut headers = written.iter().map(|line| (PROXY_STATUS, HeaderValue::from_str(line).unwrap())).collect();
+            let proxy = ProxyStatus::new("gw").unwrap().upstream(UpstreamProxyStatus::Extend);
+            let heard = proxy.pass(&mut headers, Some(StatusCode::BAD_GATEWAY)).unwrap();
+            let told = lines(&headers);
+            prop_assert_eq!(told.last(), Some(&"gw; received-status=502"));
+            let list: List = Parser::new(&told.join(", ")).parse().unwrap();
+            prop_assert_eq!(list.len(), heard.0.len() + 1);
+            prop_assert!(!heard.0.iter().any(|name| &**name == "gw"));
+        }
+
         #[test]
         fn any_name_is_told_rightly_or_refused(name in any::<String>()) {
             prop_assert_eq!(ProxyStatus::new(&name).is_ok(), !name.is_empty() && name.bytes().all(|byte| (0x20..0x7f).contains(&byte)));

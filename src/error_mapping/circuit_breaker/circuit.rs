@@ -254,4 +254,6 @@ impl Word {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
