@@ -39,8 +39,10 @@ for (const [width, height] of [[1280, 800], [390, 844]]) {
     await page.evaluate(() => scrollTo(0, 0));
     await shoot("used");
     await shoot("used-whole", true);
-    await page.locator("#upstream").scrollIntoViewIfNeeded();
-    await page.locator("#upstream").screenshot({ path: `${folder}upstream-${width}x${height}-${colorScheme}.png` });
+    for (const part of ["upstream", "upstream-exchange"]) {
+      await page.locator(`#${part}`).evaluate((node) => node.scrollIntoView());
+      await shoot(part);
+    }
 
     await page.goto(`${server.url}/gallery`, { waitUntil: "networkidle" });
     await shoot("gallery");
