@@ -111,6 +111,7 @@
 
 mod as_error;
 mod asked;
+mod attempted;
 mod body;
 mod cause;
 mod chain;
