@@ -25,6 +25,8 @@ const LONGEST: usize = 4 * 1024;
 /// 1. The status is the rejection's, and so are the header fields that do not describe its text, as `Allow` or `WWW-Authenticate`.
 /// 2. Of a status below 500 the text becomes the problem's [detail](Problem::detail): nothing that axum would not have shown. A longer one than 4 KiB
 ///    is left out. Of a 500 and above nothing is told, since it speaks of the program: which extension is missing, for one.
+///    Where the content could not be read axum adds the text of the body's error, so that whatever wraps the request's body should
+///    put into its errors what a client may read.
 /// 3. What has its own form passes as it is: a problem, a redirect, a page, JSON.
 ///
 /// It takes the place of the extractor in a handler's arguments, whether it reads the head or the content:
