@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{config::Config, correlation::Ids};
+use crate::Problem;
 
 /// The settings, and the names of the request if it has any; one word, and nothing where nothing was set.
 ///
@@ -23,6 +24,13 @@ impl Terms {
     /// The same for a request that has these names.
     pub(super) fn named(&self, ids: Option<Ids>) -> Self {
         if ids.is_some() { Self::new(self.config().clone(), ids) } else { self.clone() }
+    }
+
+    /// The same for a request that has failed, which has a name at the latest now.
+    #[cold]
+    pub(super) fn of_failure(&self, problem: Option<&Problem>) -> Self {
+        let correlation = self.config().correlation.as_ref();
+        self.named(correlation.map(|correlation| correlation.of_failure(self.ids().cloned(), problem)))
     }
 
     #[inline]

@@ -6,9 +6,12 @@ mod circuit_breaker;
 mod contract;
 mod correlation;
 mod cut_bodies;
+mod cycles;
 mod drops;
 mod faults;
 mod forms;
+#[cfg(feature = "tracing")]
+mod logged;
 mod own_errors;
 mod panics;
 mod reports;
