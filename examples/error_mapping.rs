@@ -60,7 +60,7 @@ fn app(upstreams: Upstreams, show_causes: bool) -> Router {
         .route_service("/fail/error", mapped.clone().service_fn(error))
         .route_service("/fail/order", mapped.clone().service_fn(order))
         .route("/fail/body", get(|| cut(|| Err(io::Error::from(io::ErrorKind::UnexpectedEof)))))
-        .route("/fail/body-panic", get(|| cut(|| panic())))
+        .route("/fail/body-panic", get(|| cut(panic)))
         .route_service("/fail/upstream", mapped.clone().service_fn(move |_| upstream.clone().refuse()))
         .route_service("/fail/timeout", mapped.service_fn(move |_| upstreams.clone().stay_silent()))
         .route_service("/fail/overload", overload.service_fn(|_: Request<Body>| async { Ok::<_, BoxError>(ok()) }))
