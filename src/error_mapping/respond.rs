@@ -214,7 +214,7 @@ fn finish(
         rpc.answer(headers, &problem);
         parts.status = StatusCode::OK;
     } else {
-        content = render::content(&problem, asked.form, terms, headers);
+        content = render::content(&problem, asked.form, config.template.as_ref(), ids, headers);
         add_vary(headers, &[header::ACCEPT]);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

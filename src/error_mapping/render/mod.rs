@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, header};
 pub(super) use self::html::escape;
 pub(super) use self::page::Template;
 pub use self::page::{ErrorPage, escape_html};
-use super::{correlation::Ids, guard::guard_for, negotiate::Form, terms::Terms};
+use super::{correlation::Ids, guard::guard_for, negotiate::Form};
 use crate::Problem;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -20,10 +20,16 @@ const POLICY: HeaderValue = HeaderValue::from_static(html::POLICY);
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// The content, with the fields that describe it in `headers`.
-pub(super) fn content(problem: &Problem, form: Form, terms: &Terms, headers: &mut HeaderMap) -> String {
+pub(super) fn content(
+    problem: &Problem,
+    form: Form,
+    template: Option<&Template>,
+    ids: Option<&Ids>,
+    headers: &mut HeaderMap,
+) -> String {
     let (content, content_type) = match form {
         Form::Json => (problem.to_json(), JSON),
-        Form::Html => (page(problem, terms.config().template.as_ref(), terms.ids(), headers), HTML),
+        Form::Html => (page(problem, template, ids, headers), HTML),
         Form::Text => (text::lines(problem), TEXT),
     };
     headers.insert(header::CONTENT_TYPE, content_type);
