@@ -9,12 +9,15 @@
 //! | `login` | issuing a token; password hashing that blocks nobody |
 //! | `me`, `articles` | who is calling; private answers with an entity tag |
 //! | `failures` | errors of plain tower services, mapped |
+//! | `upstream` | a gateway: retries, a circuit breaker, and what its client is told |
+//! | `faulty` | the servers that both of them ask |
 //! | `chat` | a WebSocket room |
 //! | `gallery`, `page` | what the browser is given |
 
 mod articles;
 mod chat;
 mod failures;
+mod faulty;
 mod gallery;
 mod login;
 mod me;
@@ -22,6 +25,9 @@ mod options;
 mod page;
 mod problems;
 mod server;
+#[path = "../stop.rs"]
+mod stop;
+mod upstream;
 
 use std::{
     env,
@@ -90,7 +96,7 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
         drain.finished().await;
     };
     let deadline = async {
-        told_to_stop().await;
+        stop::told_to_stop().await;
         stopping.send_replace(true);
         tokio::time::sleep(FAREWELL).await;
     };
@@ -120,6 +126,7 @@ async fn app(drain: &Drain) -> Result<Router, Box<dyn Error>> {
     let open = Router::new()
         .merge(articles::routes())
         .merge(failures::routes().await?)
+        .merge(upstream::routes().await?)
         .layer(cache.clone())
         .layer(auth.clone().allow_anonymous());
     // For who is logged in.
@@ -152,26 +159,4 @@ async fn harden(mut response: Response) -> Response {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
-}
-
-/// Ctrl-C, or the signal with which a supervisor stops a program.
-async fn told_to_stop() {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending::<()>().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated => {}
-    }
 }

@@ -8,6 +8,8 @@ mod correlation;
 mod cut_bodies;
 mod cycles;
 mod drops;
+#[cfg(feature = "axum")]
+mod extractors;
 mod faults;
 mod forms;
 #[cfg(feature = "tracing")]

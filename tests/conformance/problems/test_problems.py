@@ -152,6 +152,6 @@ def test_the_judges_can_say_no(judge):
     notes = lint("GET", "http://localhost/", {}, 503, wrong, b"four")
     with pytest.raises(AssertionError):
         judge("a wrong answer", notes)
-    from conftest import RECORD
+    from judge import RECORD
 
     RECORD.pop("a wrong answer", None)
