@@ -4,7 +4,7 @@
 //! cargo run --example error_mapping --features error-mapping,axum,tracing [-- --listen 127.0.0.1:3000] [--show-causes]
 //! curl -i http://127.0.0.1:3000/fail/upstream
 //! curl -i -H 'Accept: text/html' http://127.0.0.1:3000/fail/panic
-//! curl -i http://127.0.0.1:3000/fail/body     # ends with exit code 18: the message is cut
+//! curl -i http://127.0.0.1:3000/fail/body     # ends with exit code 18: the message is cut, and so it is by a panic: /fail/body-panic
 //! curl -i http://127.0.0.1:3000/nowhere       # an empty 404 of the router, with a text
 //! curl http://127.0.0.1:3000/counts
 //! ```
@@ -56,10 +56,11 @@ fn app(upstreams: Upstreams, show_causes: bool) -> Router {
         .route("/", get(|| async { Html(INDEX) }))
         .route("/ok", get(|| async { "ok" }))
         .route("/counts", get(move || std::future::ready(shown(&counts))))
-        .route("/fail/panic", get(panic))
+        .route("/fail/panic", get(|| async { panic::<()>() }))
         .route_service("/fail/error", mapped.clone().service_fn(error))
         .route_service("/fail/order", mapped.clone().service_fn(order))
-        .route("/fail/body", get(cut))
+        .route("/fail/body", get(|| cut(|| Err(io::Error::from(io::ErrorKind::UnexpectedEof)))))
+        .route("/fail/body-panic", get(|| cut(panic)))
         .route_service("/fail/upstream", mapped.clone().service_fn(move |_| upstream.clone().refuse()))
         .route_service("/fail/timeout", mapped.service_fn(move |_| upstreams.clone().stay_silent()))
         .route_service("/fail/overload", overload.service_fn(|_: Request<Body>| async { Ok::<_, BoxError>(ok()) }))
@@ -68,15 +69,15 @@ fn app(upstreams: Upstreams, show_causes: bool) -> Router {
 }
 
 #[expect(clippy::panic, reason = "to show what comes of it")]
-async fn panic() {
+fn panic<T>() -> T {
     panic!("nobody outside reads this");
 }
 
 /// A message that breaks off: its head was sent, so that all that is left is to let the client see that it is not whole.
-async fn cut() -> Body {
-    Body::from_stream(stream::once(async { Ok("the beginning of something\n") }).chain(stream::once(async {
+async fn cut(end: fn() -> io::Result<&'static str>) -> Body {
+    Body::from_stream(stream::once(async { Ok("the beginning of something\n") }).chain(stream::once(async move {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        Err(io::Error::from(io::ErrorKind::UnexpectedEof))
+        end()
     })))
 }
 
@@ -183,5 +184,5 @@ const INDEX: &str = "<!DOCTYPE html><html lang=\"en\"><title>donjon: error mappi
 <li><a href=\"/ok\">nothing</a><li><a href=\"/fail/panic\">a panic</a><li><a href=\"/fail/error\">an error</a>\
 <li><a href=\"/fail/upstream\">an upstream that refuses</a><li><a href=\"/fail/timeout\">an upstream that never answers</a>\
 <li><a href=\"/fail/overload\">too much to do</a><li><a href=\"/fail/order\">an order without credit</a>\
-<li><a href=\"/fail/body\">a message that breaks off</a><li><a href=\"/nowhere\">no such page</a></ul>\
+<li><a href=\"/fail/body\">a message that breaks off</a><li><a href=\"/fail/body-panic\">one that a panic cuts</a><li><a href=\"/nowhere\">no such page</a></ul>\
 <p><a href=\"/counts\">How often each was</a></p>";

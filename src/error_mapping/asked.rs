@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Method, Request};
 
-use super::{exposure, grpc::Rpc, negotiate::Form, terms::Terms};
+use super::{exposure, grpc::Rpc, guard::told, negotiate::Form, terms::Terms};
 
 /// Read at once, since the request is gone when it fails: a few bytes without an allocation.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,10 +31,13 @@ impl Asked {
     #[inline(never)]
     pub(super) fn configured<B>(request: &mut Request<B>, terms: &Terms) -> (Self, Terms) {
         let config = terms.config();
-        let peer = config.exposed_to.as_ref();
-        let exposed = peer.is_some_and(|peer| exposure::is_local(&**peer, request.headers(), request.extensions()));
-        let ids = config.correlation.as_ref().and_then(|correlation| correlation.begin(request.headers_mut()));
-        (Self { exposed, ..Self::of(request) }, terms.named(ids))
+        let mut terms = terms.named(config.correlation.as_ref().and_then(|correlation| correlation.begin(request.headers_mut())));
+        let local = config.exposed_to.as_ref().map(|peer| exposure::is_local(&**peer, request.headers(), request.extensions()));
+        if let Some(Err(panicked)) = &local {
+            terms = terms.of_failure(None);
+            told(panicked, terms.ids());
+        }
+        (Self { exposed: matches!(local, Some(Ok(true))), ..Self::of(request) }, terms)
     }
 }
 

@@ -1,6 +1,8 @@
 use std::{
     error::Error,
-    fmt, mem,
+    fmt, io,
+    iter::successors,
+    mem,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -11,15 +13,15 @@ use pin_project_lite::pin_project;
 
 use super::{
     cause::{Cause, Role},
-    chain::{Chain, chain},
+    chain::{chain, ends},
     correlation::Ids,
-    guard::{Foreign, Panicked, catch, guard},
+    guard::{Foreign, Panicked, catch, guard, told},
     report::{ErrorReport, ErrorStage, report},
+    tell,
     terms::Terms,
     upstream::BoxError,
     walk::{Place, cause_of},
 };
-use crate::core::trace::event;
 
 pin_project! {
     /// The response body of [`ErrorMapping`](super::ErrorMapping): the inner body, observed, or a rendered problem.
@@ -124,38 +126,32 @@ impl<B> fmt::Debug for ResponseBody<B> {
     }
 }
 
-/// An upstream that breaks off is a warning; what breaks here an error.
-fn tell(cause: Cause, error: &(dyn Error + 'static), ids: Option<&Ids>) {
-    let (id, trace) = (ids.and_then(Ids::request), ids.and_then(Ids::trace));
-    match cause.is_upstreams() {
-        true => {
-            event!(WARN, "the body of a response failed", cause = cause, error = Chain(error); request_id = id, trace_id = trace)
-        }
-        false => {
-            event!(ERROR, "the body of a response failed", cause = cause, error = Chain(error); request_id = id, trace_id = trace)
-        }
-    }
-}
-
 /// The body of a response failed after its head was sent.
 ///
-/// The error of the inner body is the [`source`](Error::source); this type's own texts do not repeat it.
+/// The error of the inner body is the [`source`](Error::source); this type's own texts do not repeat it. It is none where the sources have no end,
+/// and where they tell of a stream of HTTP/2: hyper's server takes the reason of the first that it finds for that of the stream which it resets, and
+/// what an upstream said of its own stream is nothing to say of this one. A `REFUSED_STREAM` handed on would tell the client that its request was not
+/// processed ([RFC 9113 §8.7](https://www.rfc-editor.org/rfc/rfc9113#section-8.7)). The log and the [report](ErrorReport) are told such an error as
+/// any other.
 pub struct BodyError {
     kind: Kind,
     /// Of stacked layers the innermost that has somebody to tell does.
     reported: bool,
+    /// By which the log was told.
+    ids: Option<Box<Ids>>,
 }
 
 enum Kind {
-    Failed(Foreign, Cause),
+    Failed { error: Foreign, cause: Cause, shown: bool },
     Panicked,
 }
 
 impl BodyError {
     #[cold]
     fn panicked(panicked: &Panicked, terms: &Terms) -> Self {
-        let _ = guard(|| panicked.tell(terms.ids()));
-        Self { kind: Kind::Panicked, reported: false }.report(terms)
+        let named = terms.of_failure(None);
+        told(panicked, named.ids());
+        Self::new(Kind::Panicked, &named).report(terms)
     }
 
     #[cold]
@@ -169,22 +165,42 @@ impl BodyError {
             Ok(told) => return told.report(terms),
             Err(error) => Foreign::new(error),
         };
-        let told = guard(|| chain(&*error).find_map(<dyn Error>::downcast_ref).map(|told: &Self| (told.cause(), told.reported)));
-        let (cause, reported) = told.ok().flatten().unwrap_or_else(|| {
-            let place = if terms.config().role == Role::Gateway { Place::Relayed } else { Place::Answer };
-            let cause = guard(|| cause_of(&*error, place)).unwrap_or(Cause::Panic);
-            let _ = guard(|| tell(cause, &*error, terms.ids()));
-            (cause, false)
+        let place = if terms.config().role == Role::Gateway { Place::Relayed } else { Place::Answer };
+        let shown = catch(|| is_shown(&*error)).unwrap_or(false);
+        let judged = catch(|| match chain(&*error).find_map(<dyn Error>::downcast_ref) {
+            Some(told) => Judged::Told(told),
+            None => Judged::Anew(cause_of(&*error, place)),
         });
-        Self { kind: Kind::Failed(error, cause), reported }.report(terms)
+        let (cause, panicked) = match judged {
+            Ok(Judged::Told(Self { kind, reported, ids })) => {
+                let (cause, reported, ids) = (kind.cause(), *reported, ids.clone());
+                return Self { kind: Kind::Failed { error, cause, shown }, reported, ids }.report(terms);
+            }
+            Ok(Judged::Anew(cause)) => (cause, None),
+            Err(panicked) => (Cause::Panic, Some(panicked)),
+        };
+        let named = terms.of_failure(None);
+        tell::cut(cause, &*error, panicked.as_ref(), named.ids());
+        Self::new(Kind::Failed { error, cause, shown }, &named).report(terms)
+    }
+
+    fn new(kind: Kind, named: &Terms) -> Self {
+        Self { kind, reported: false, ids: named.ids().cloned().map(Box::new) }
     }
 
     fn report(mut self, terms: &Terms) -> Self {
         let hooks = &terms.config().hooks;
         if !self.reported && !hooks.is_empty() {
             self.reported = true;
-            let (cause, error) = (Some(self.cause()), self.source());
-            report(hooks, &ErrorReport { stage: ErrorStage::Body, problem: None, cause, error, ids: terms.ids() });
+            if self.ids.is_none() {
+                self.ids = terms.of_failure(None).ids().cloned().map(Box::new);
+            }
+            let error = match &self.kind {
+                Kind::Failed { error, .. } => Some(&**error),
+                Kind::Panicked => None,
+            };
+            let (cause, ids) = (Some(self.cause()), self.ids.as_deref());
+            report(hooks, &ErrorReport { stage: ErrorStage::Body, problem: None, cause, error, ids });
         }
         self
     }
@@ -192,10 +208,7 @@ impl BodyError {
     /// What cut the message. The status was sent before it was known.
     #[must_use]
     pub fn cause(&self) -> Cause {
-        match self.kind {
-            Kind::Failed(_, cause) => cause,
-            Kind::Panicked => Cause::Panic,
-        }
+        self.kind.cause()
     }
 
     /// Whether the body panicked right beneath the layer; there is no source then.
@@ -203,6 +216,31 @@ impl BodyError {
     pub fn is_panic(&self) -> bool {
         matches!(self.kind, Kind::Panicked)
     }
+}
+
+impl Kind {
+    fn cause(&self) -> Cause {
+        match self {
+            Self::Failed { cause, .. } => *cause,
+            Self::Panicked => Cause::Panic,
+        }
+    }
+}
+
+/// What a layer within has said of an error, or what is to be said of it now.
+enum Judged<'a> {
+    Told(&'a BodyError),
+    Anew(Cause),
+}
+
+/// Whether a server may walk the sources. Over HTTP/2 what hyper says stands above h2's error, and above one of the connection's otherwise.
+fn is_shown(error: &(dyn Error + 'static)) -> bool {
+    let speaks_of_a_stream = |error: &&(dyn Error + 'static)| {
+        error.is::<hyper::Error>() && error.source().is_some_and(|source| !source.is::<io::Error>())
+    };
+    #[cfg(feature = "error-mapping-http2")]
+    let speaks_of_a_stream = move |error: &&(dyn Error + 'static)| error.is::<h2::Error>() || speaks_of_a_stream(error);
+    ends(error) && !successors(Some(error), |error| (*error).source()).any(|error| speaks_of_a_stream(&error))
 }
 
 impl fmt::Debug for BodyError {
@@ -214,7 +252,7 @@ impl fmt::Debug for BodyError {
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            Kind::Failed(..) => "the response body failed",
+            Kind::Failed { .. } => "the response body failed",
             Kind::Panicked => "the response body panicked",
         })
     }
@@ -223,8 +261,8 @@ impl fmt::Display for BodyError {
 impl Error for BodyError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.kind {
-            Kind::Failed(error, _) => Some(&**error),
-            Kind::Panicked => None,
+            Kind::Failed { error, shown: true, .. } => Some(&**error),
+            _ => None,
         }
     }
 }

@@ -57,12 +57,19 @@ pub enum Cause {
     /// slow, too, and that with the feature `error-mapping-http2` alone: without it such a request is an upstream's failure.
     RequestIncomplete,
     /// The service had no room for the request and did not begin it.
+    ///
+    /// In the role of an [origin](Role::Origin) only where the limit's error comes as it is, or from a buffer: within another error it may be that of a
+    /// limit that a handler met half way, which is [`Unavailable`](Self::Unavailable). A handler that hands on the bare error of such a limit
+    /// has to mark it as an [upstream's](super::UpstreamError), or to map it.
     Overloaded,
-    /// The worker behind a buffer is gone; it may have begun the request.
+    /// The worker behind a buffer is gone, or a limit within the service was reached; it may have begun the request.
     Unavailable,
     /// A timeout, not said to be an upstream's.
     TimedOut,
     /// No upstream is known to work, and none was asked.
+    ///
+    /// So says a balancer, and a `ReadyCache` whose keys are of type `usize`, `String`, `&'static str`, `SocketAddr`, `Authority` or `Uri`: its error has
+    /// the key for a type parameter, so that of keys of any other type it has to be [mapped](super::ErrorMappingLayer::map).
     DestinationUnavailable,
     /// The upstream's name has no address: nothing was sent.
     DnsError,

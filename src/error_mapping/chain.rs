@@ -16,7 +16,6 @@ pub(super) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item 
 }
 
 /// Whether the sources end where they are capped, so that foreign code may walk them to their end.
-#[cfg(feature = "error-mapping-reqwest")]
 pub(super) fn ends(error: &(dyn Error + 'static)) -> bool {
     successors(Some(error), |error| (*error).source()).take(DEPTH).count() < DEPTH
 }
@@ -28,25 +27,30 @@ fn beneath<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'sta
     }
 }
 
+/// The texts of a chain, outermost first. Many an error shows its source as its own text, which is told once.
+pub(super) fn texts(error: &(dyn Error + 'static)) -> impl Iterator<Item = String> {
+    let mut last = None;
+    chain(error).map(ToString::to_string).filter(move |text| {
+        let again = last.as_ref() == Some(text);
+        last = Some(text.clone());
+        !again
+    })
+}
+
 /// A chain on one line of a log.
 pub(super) struct Chain<'a>(pub(super) &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (mut texts, mut last) = (String::new(), String::new());
-        for error in chain(self.0) {
-            let text = error.to_string();
-            // Many an error shows its source as its own text.
-            if text != last {
-                texts += if texts.is_empty() { "" } else { ": " };
-                texts += &text;
-            }
-            if texts.len() > LOGGED {
+        let mut line = String::new();
+        for text in texts(self.0) {
+            line += if line.is_empty() { "" } else { ": " };
+            line += &text;
+            if line.len() > LOGGED {
                 break;
             }
-            last = text;
         }
-        Scrubbed(&texts).fmt(f)
+        Scrubbed(&line).fmt(f)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use tower::{buffer::error::ServiceError, load_shed::error::Overloaded};
+
 use super::{
     cause::{Cause, Role},
     chain::chain,
@@ -46,12 +48,19 @@ pub(super) fn classify(failure: &Failure, config: &Config) -> Verdict {
     let cause = match cause_of(error, Place::Here) {
         // What an origin sends to a server that it asks is its own, whoever it has it from.
         Cause::RequestIncomplete if config.role == Role::Origin => Cause::Internal,
+        // Of a limit within a handler, which may have done half of its work by then.
+        Cause::Overloaded if config.role == Role::Origin && !is_outermost::<Overloaded>(error) => Cause::Unavailable,
         cause => cause,
     };
     match (cause, &config.fallback) {
         (Cause::Internal, Some(fallback)) => Verdict::Own(fallback(error)),
         _ => Verdict::Known(cause),
     }
+}
+
+/// Whether nothing stands around it but what a buffer puts there.
+fn is_outermost<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
+    chain(error).find(|error| !error.is::<ServiceError>()).is_some_and(|error| error.is::<E>())
 }
 
 fn own(error: &(dyn Error + 'static), config: &Config) -> Option<Problem> {
@@ -62,7 +71,7 @@ fn own(error: &(dyn Error + 'static), config: &Config) -> Option<Problem> {
 mod tests {
     use std::io;
 
-    use tower::{load_shed::error::Overloaded, timeout::error::Elapsed};
+    use tower::timeout::error::Elapsed;
 
     use super::*;
     use crate::error_mapping::UpstreamError;

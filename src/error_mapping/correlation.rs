@@ -40,6 +40,9 @@ pub struct Correlation {
 #[non_exhaustive]
 pub enum Correlated {
     /// Those that bring one, and those that fail. What succeeds is not touched.
+    ///
+    /// A body that fails after its head was sent fails too late for the client to be told: its request has an id by then if it brought one. Any
+    /// other is given one that only the event and the [report](super::ErrorReport) know, so that these two can be put together.
     #[default]
     Failures,
     /// Every one, from the start: the services within see it in the request's field, every response repeats it, and what fails in the body of a
@@ -82,9 +85,9 @@ impl Correlation {
 
     /// What a failure is named by: one id at least, the one that a layer within has given it if there is one.
     #[cold]
-    pub(super) fn of_failure(&self, known: Option<Ids>, problem: &Problem) -> Ids {
+    pub(super) fn of_failure(&self, known: Option<Ids>, problem: Option<&Problem>) -> Ids {
         let mut ids = known.unwrap_or_default();
-        ids.request.get_or_insert_with(|| given(problem).unwrap_or_else(generate));
+        ids.request.get_or_insert_with(|| problem.and_then(given).unwrap_or_else(generate));
         ids
     }
 
@@ -186,13 +189,15 @@ mod tests {
     fn a_failure_has_an_id_of_its_own_or_the_clients() {
         let correlation = Correlation::new();
         let conflict = || Problem::new(http::StatusCode::CONFLICT);
-        assert_eq!(correlation.of_failure(None, &conflict()).request().map(str::len), Some(32));
+        for problem in [None, Some(&conflict())] {
+            assert_eq!(correlation.of_failure(None, problem).request().map(str::len), Some(32));
+        }
         let named = conflict().with_member("request_id", "given-within");
-        assert_eq!(correlation.of_failure(None, &named).request(), Some("given-within"));
+        assert_eq!(correlation.of_failure(None, Some(&named)).request(), Some("given-within"));
         let named = conflict().with_member("request_id", "<b>");
-        assert_eq!(correlation.of_failure(None, &named).request().map(str::len), Some(32));
+        assert_eq!(correlation.of_failure(None, Some(&named)).request().map(str::len), Some(32));
         let brought = correlation.begin(&mut headers(&[("x-request-id", "abc"), ("traceparent", TRACE)]));
-        let problem = correlation.of_failure(brought, &conflict()).to_members(conflict());
+        let problem = correlation.of_failure(brought, Some(&conflict())).to_members(conflict());
         let document: serde_json::Value = serde_json::from_str(&problem.to_json()).unwrap();
         assert_eq!((&document["request_id"], &document["trace_id"]), (&"abc".into(), &TRACE[3..35].into()));
     }

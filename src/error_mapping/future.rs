@@ -100,7 +100,7 @@ fn decide<F, B: Body, E: InnerError>(
 ) -> Polled<B> {
     if let (Poll::Ready(_), Some(panicked)) = (&polled, &panicked) {
         // What is done has panicked when it was dropped, which changes nothing of its answer.
-        told(panicked);
+        told(panicked, this.terms.ids());
     }
     let (asked, terms) = (*this.asked, this.terms);
     Poll::Ready(Ok(match polled {

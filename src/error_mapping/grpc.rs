@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use crate::{Problem, core::header::only};
+use crate::{Problem, Retryability, core::header::only};
 
 /// What kind of call was made, and so what its answer calls itself. Which message format it carries makes no difference to an answer without
 /// messages.
@@ -44,6 +44,11 @@ impl Rpc {
         headers.insert(header::CONTENT_TYPE, self.content_type());
         headers.insert(HeaderName::from_static("grpc-status"), HeaderValue::from(grpc_status(problem.status())));
         headers.insert(HeaderName::from_static("grpc-message"), message(problem));
+        // A client repeats by status alone, whatever the method does, unless it is told not to
+        // (gRFC A6, https://github.com/grpc/proposal/blob/master/A6-client-retries.md#pushback).
+        if problem.retryability() != Retryability::Safe {
+            headers.insert(HeaderName::from_static("grpc-retry-pushback-ms"), HeaderValue::from_static("-1"));
+        }
     }
 }
 

@@ -8,7 +8,11 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use super::{chain::Scrubbed, correlation::Ids, upstream::BoxError};
+use super::{
+    chain::{Chain, Scrubbed},
+    correlation::Ids,
+    upstream::BoxError,
+};
 use crate::core::trace::event;
 
 /// That something panicked, and with which text.
@@ -16,10 +20,10 @@ use crate::core::trace::event;
 pub(super) struct Panicked(Box<str>);
 
 impl Panicked {
-    /// To the log, and to nobody else.
-    pub(super) fn tell(&self, ids: Option<&Ids>) {
-        let (request_id, trace_id) = (ids.and_then(Ids::request), ids.and_then(Ids::trace));
-        event!(ERROR, "a panic was caught", panic = Scrubbed(&self.0); request_id = request_id, trace_id = trace_id);
+    /// To the log, and to nobody else; with the error that was looked at, if it was one.
+    pub(super) fn tell(&self, error: Option<&(dyn Error + 'static)>, ids: Option<&Ids>) {
+        let (error, id, trace) = (error.map(Chain), ids.and_then(Ids::request), ids.and_then(Ids::trace));
+        event!(ERROR, "a panic was caught", panic = Scrubbed(&self.0); error = error.as_ref(), request_id = id, trace_id = trace);
     }
 
     pub(super) fn text(&self) -> &str {
@@ -71,13 +75,19 @@ pub(super) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
 /// Runs foreign code, and tells the log if it panics.
 #[inline(always)]
 pub(super) fn guard<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
-    catch(work).inspect_err(told)
+    guard_for(None, work)
+}
+
+/// Runs foreign code for a request of these names, by which the log is told if it panics.
+#[inline(always)]
+pub(super) fn guard_for<T>(ids: Option<&Ids>, work: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch(work).inspect_err(|panicked| told(panicked, ids))
 }
 
 /// A subscriber may panic, too.
 #[cold]
-pub(super) fn told(panicked: &Panicked) {
-    let _ = catch(|| panicked.tell(None));
+pub(super) fn told(panicked: &Panicked, ids: Option<&Ids>) {
+    let _ = catch(|| panicked.tell(None, ids));
 }
 
 /// The payload may panic when it is dropped.
@@ -111,6 +121,7 @@ mod tests {
     #[test]
     fn any_payload_is_caught_even_one_that_panics_when_dropped() {
         assert_eq!(guard(|| panic!("text")), Err::<(), _>(Panicked("text".into())));
+        assert_eq!(guard(|| panic!("{}", 1)), Err::<(), _>(Panicked("1".into())));
         assert_eq!(guard(|| std::panic::panic_any(1)), Err::<(), _>(Panicked("(not a text)".into())));
         assert_eq!(guard(|| std::panic::panic_any(Bomb)), Err::<(), _>(Panicked("(not a text)".into())));
     }

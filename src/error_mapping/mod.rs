@@ -16,9 +16,11 @@
 //!    ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)), HTML or plain text. Where nothing fits the answer is JSON, which §12.5.1
 //!    permits: an error in another form is worth more than a 406 about the error. A call of gRPC is answered by
 //!    [trailers alone](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses): a 200 whose `grpc-status` is
-//!    what its client [would make](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md) of the problem's status.
+//!    what its client [would make](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md) of the problem's status, and whose
+//!    `grpc-retry-pushback-ms` [forbids](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#pushback) to repeat what is not safe.
 //! 6. A response that carries a [`Problem`](crate::Problem) in its extensions, from another layer or from a handler, is rendered anew
-//!    in that form with its status and its headers kept; only what described the replaced content goes. An error without content gets a problem
+//!    in that form with its status and its headers kept; only what described the replaced content goes, apart from the `Content-Range` of a 416,
+//!    which is its answer. An error without content gets a problem
 //!    if it is [asked for](EmptyErrors). Every other response passes untouched: a success, a 101, a 304, a stream of events, an error that
 //!    somebody has written.
 //! 7. A gateway says in `Proxy-Status` what went wrong ([RFC 9209](https://www.rfc-editor.org/rfc/rfc9209)), once it has a
@@ -91,7 +93,9 @@
 //! - No text of an error, of a panic or of the request reaches a response: texts are this layer's own, or of a `Problem` that somebody
 //!   wrote for the client. Both are escaped in HTML, whose policy is `default-src 'none'`.
 //! - Every generated error is `Cache-Control: no-store`, so that a provoked error cannot be planted in a cache, and `nosniff`.
-//! - With the feature `tracing` one event tells each error with the texts of its source chain, and each panic with its text. User
+//! - With the feature `tracing` one event tells each error with the texts of its source chain, each problem from within with its own, and each
+//!   panic with its text: a 500 as an error, what is an upstream's or a lack of room as a warning, a refusal for debugging; of stacked layers the
+//!   innermost tells. User
 //!   information, queries and fragments of URLs and what begins as a JSON Web Token are cut out of them, controls are escaped and the
 //!   length is bounded; what else an error puts into its `Display` is in the log.
 //! - An id of a request is repeated only if it is made of characters that mean nothing anywhere.
@@ -107,7 +111,8 @@
 //! and a client's upload that failed on its way over HTTP/2 is not called the upstream's failure, which opens its circuit; with
 //! `error-mapping-rustls` a TLS handshake that failed is told apart from a connection that did. With `error-mapping-reqwest` the errors of reqwest
 //! 0.13 are told apart too; without it they are seen through as far as an error of hyper-util's client is beneath them, which leaves reqwest's own
-//! timeouts and what fails in a response's content at 500. With it and without, build a gateway's client with
+//! timeouts and what fails in a response's content at 500. A body whose stream an upstream resets with `NO_ERROR` over HTTP/2 ends for hyper as if it
+//! were whole; where no `Content-Length` tells better, it does here. With it and without, build a gateway's client with
 //! `redirect::Policy::none()`.
 
 mod as_error;
@@ -136,6 +141,7 @@ mod request_id;
 mod respond;
 mod retry;
 mod service;
+mod tell;
 mod terms;
 mod to_problem;
 mod trace_context;

@@ -202,14 +202,42 @@ mod tests {
         assert_eq!(Form::negotiate(&accepting(&[&format!("{many}image/png,text/html")])), Form::Json);
     }
 
+    /// What ranges are made of, and what tears them.
+    fn line() -> impl Strategy<Value = Vec<u8>> {
+        let words = [
+            "text/html",
+            "text/plain",
+            "application/json",
+            "application/*",
+            "text/*",
+            "*/*",
+            ";",
+            ";q=",
+            "q",
+            "=",
+            "0",
+            "0.5",
+            "1",
+            "1.001",
+            ",",
+            "\"",
+            "\\",
+            " ",
+            "\t",
+            "charset=utf-8",
+            "/",
+            "*",
+            "\u{e9}",
+        ];
+        prop::collection::vec(prop::sample::select(words.to_vec()), 0..40).prop_map(|words| words.concat().into_bytes())
+    }
+
     proptest! {
         #[test]
-        fn any_bytes_choose_a_form_without_an_allocation(line in prop::collection::vec(any::<u8>(), 0..300)) {
-            if let Ok(value) = HeaderValue::from_bytes(&line) {
-                let headers = HeaderMap::from_iter([(header::ACCEPT, value)]);
-                let counted = allocation_counter::measure(|| { Form::negotiate(&headers); });
-                prop_assert_eq!(counted.count_total, 0);
-            }
+        fn any_line_chooses_a_form_without_an_allocation(line in line()) {
+            let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_bytes(&line).unwrap())]);
+            let counted = allocation_counter::measure(|| { Form::negotiate(&headers); });
+            prop_assert_eq!(counted.count_total, 0);
         }
 
         #[test]

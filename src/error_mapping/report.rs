@@ -1,6 +1,6 @@
 use std::{error::Error, fmt, sync::Arc};
 
-use super::{cause::Cause, correlation::Ids, guard::guard};
+use super::{cause::Cause, correlation::Ids, guard::guard_for};
 use crate::Problem;
 
 /// One error, as [`on_error`](super::ErrorMappingLayer::on_error) is told of it. For operators: what is in it does not all belong to the client.
@@ -80,10 +80,14 @@ pub(super) type Hook = Arc<dyn Fn(&ErrorReport<'_>) + Send + Sync>;
 /// Each on its own: one that panics keeps it from nobody else.
 pub(super) fn report(hooks: &[Hook], report: &ErrorReport<'_>) {
     for hook in hooks {
-        let _ = guard(|| hook(report));
+        let _ = guard_for(report.ids, || hook(report));
     }
 }
 
 /// In the extensions of a response whose error was reported: of stacked layers the innermost that has somebody to tell does.
 #[derive(Clone, Copy)]
 pub(super) struct Reported;
+
+/// In the extensions of a response whose error the log was told of: of stacked layers the innermost does.
+#[derive(Clone, Copy)]
+pub(super) struct Logged;

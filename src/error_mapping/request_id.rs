@@ -70,14 +70,19 @@ mod tests {
         assert!(ids.iter().all(|id| id.len() == 32 && is_request_id(id.as_bytes())));
     }
 
+    #[test]
+    fn no_byte_that_means_something_anywhere_is_taken() {
+        let taken = (0..=u8::MAX).filter(|byte| is_request_id(&[*byte])).map(char::from).collect::<String>();
+        assert_eq!(taken, "+-.0123456789=ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz");
+    }
+
     proptest! {
         #[test]
-        fn what_is_taken_means_nothing_anywhere(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            if is_request_id(&bytes) {
-                let text = String::from_utf8(bytes).unwrap();
-                let means = |character: char| !character.is_ascii_graphic() || "<>&\"'\\/:;,%{}()".contains(character);
-                prop_assert!(!text.contains(means));
-            }
+        fn one_byte_more_decides(id in "[A-Za-z0-9._=+-]{0,127}", at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let mut bytes = id.into_bytes();
+            prop_assert_eq!(is_request_id(&bytes), !bytes.is_empty());
+            bytes.insert(at.index(bytes.len() + 1), byte);
+            prop_assert_eq!(is_request_id(&bytes), is_request_id(&[byte]));
         }
     }
 }

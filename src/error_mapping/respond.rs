@@ -1,6 +1,6 @@
 //! Making the response, and making one anew.
 
-use std::{error::Error, mem};
+use std::{error::Error, mem, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response::Parts};
@@ -10,25 +10,22 @@ use super::{
     asked::Asked,
     body::ResponseBody,
     cause::{Cause, Role},
-    chain::{Chain, scrub},
+    chain::scrub,
     classify::{Failure, Verdict, classify},
     config::Config,
-    correlation::Ids,
     empty::{EmptyErrors, is_empty},
     exposure::{self, CAUSES},
-    guard::guard,
+    guard::{catch, guard},
     negotiate::Form,
     proxy_status::Heard,
     render,
-    report::{ErrorReport, ErrorStage, Reported, report},
+    report::{ErrorReport, ErrorStage, Logged, Reported, report},
+    tell,
     terms::Terms,
 };
 use crate::{
     Problem, Retryability, Value,
-    core::{
-        header::{add_vary, remove_representation},
-        trace::event,
-    },
+    core::header::{add_vary, only, remove_representation},
 };
 
 /// Whether nothing is to be done with a response: so with nearly every one, which is why it is asked first.
@@ -92,13 +89,20 @@ fn render_anew<B>(response: Response<B>, asked: Asked, terms: &mut Terms) -> Res
     // When an outer hand has changed the status, the problem's texts no longer tell of this response, and may tell what that hand hides;
     // a problem must have the status of its response (RFC 9457 §3.1.4). What was done stays done, whatever it is called.
     let problem = match parts.extensions.remove::<Problem>() {
-        Some(problem) if problem.status() == parts.status => problem,
-        Some(hidden) => renamed(parts.status, hidden.retryability()),
+        Some(problem) if problem.status() == parts.status => with_wait_of(&parts.headers, problem),
+        Some(hidden) => renamed(&mut parts, hidden.retryability()),
         None => empty_error(&parts),
     };
+    // Of this status it is not what the content was, but the answer (RFC 9110 §15.5.17).
+    let length = Some(header::CONTENT_RANGE).filter(|_| parts.status == StatusCode::RANGE_NOT_SATISFIABLE);
+    let length = length.and_then(|name| parts.headers.remove(name));
     remove_representation(&mut parts.headers);
+    parts.headers.extend(length.map(|length| (header::CONTENT_RANGE, length)));
     let problem = name(problem, terms);
     let cause = parts.extensions.get().copied();
+    if parts.extensions.get::<Logged>().is_none() {
+        tell::problem(&problem, cause, terms.ids());
+    }
     finish(parts, problem, Source { cause, error: None }, asked, terms).map(ResponseBody::full)
 }
 
@@ -114,22 +118,40 @@ fn empty_error(parts: &Parts) -> Problem {
 }
 
 /// The problem of a status in whose place another stood: of the advice of both the stricter.
-fn renamed(status: StatusCode, advice: Retryability) -> Problem {
+fn renamed(parts: &mut Parts, advice: Retryability) -> Problem {
     use Retryability::{IdempotentOnly, Never, Safe};
-    let problem = Problem::new(status);
+    let problem = Problem::new(parts.status);
     let stricter = match (problem.retryability(), advice) {
         (Never, _) | (_, Never) => Never,
         (IdempotentOnly, _) | (_, IdempotentOnly) => IdempotentOnly,
         (Safe, Safe) => Safe,
     };
-    problem.with_retryability(stricter)
+    if stricter == Never {
+        // That of the other one.
+        parts.headers.remove(header::RETRY_AFTER);
+    }
+    with_wait_of(&parts.headers, problem.with_retryability(stricter))
+}
+
+/// The wait that the field of an outer hand says, in place of the problem's: none where it says a date, or nothing that can be read.
+fn with_wait_of(headers: &HeaderMap, problem: Problem) -> Problem {
+    if !headers.contains_key(header::RETRY_AFTER) {
+        return problem;
+    }
+    let seconds = only(headers, &header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let seconds =
+        seconds.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit())).and_then(|digits| digits.parse().ok());
+    problem.with_told_wait(seconds.map(Duration::from_secs))
 }
 
 /// The response to a failure. What panics on the way to it (a mapping, a `source`, a `Display` that is logged) leaves a fixed 500.
 #[cold]
 pub(super) fn answer<B>(failure: &Failure, asked: Asked, terms: &mut Terms) -> Response<ResponseBody<B>> {
     let config = terms.config();
-    let verdict = guard(|| classify(failure, config)).unwrap_or(Verdict::Known(Cause::Panic));
+    let (verdict, panicked) = match catch(|| classify(failure, config)) {
+        Ok(verdict) => (verdict, None),
+        Err(panicked) => (Verdict::Known(Cause::Panic), Some(panicked)),
+    };
     let (cause, problem) = match verdict {
         Verdict::Own(problem) if is_error(problem.status()) => (None, problem),
         // A problem that calls itself a success cannot be the answer to a failure.
@@ -137,9 +159,10 @@ pub(super) fn answer<B>(failure: &Failure, asked: Asked, terms: &mut Terms) -> R
         Verdict::Known(cause) => known(cause, config),
     };
     let mut problem = name(problem, terms);
-    let _ = guard(|| tell(failure, cause, problem.status(), terms.ids()));
+    tell::failure(failure, panicked.as_ref(), (cause, problem.status()), terms.ids());
     if asked.exposed
-        && let Ok(causes) = guard(|| causes(failure))
+        // What panics here has panicked when it was told.
+        && let Ok(causes) = catch(|| causes(failure))
     {
         problem = problem.with_member(CAUSES, causes);
     }
@@ -162,13 +185,14 @@ fn is_error(status: StatusCode) -> bool {
 }
 
 /// Gives a problem the names by which it is found again.
-fn name(mut problem: Problem, terms: &mut Terms) -> Problem {
-    if let Some(correlation) = &terms.config().correlation {
-        let ids = correlation.of_failure(terms.ids().cloned(), &problem);
-        problem = ids.to_members(problem);
-        *terms = Terms::new(terms.config().clone(), Some(ids));
+fn name(problem: Problem, terms: &mut Terms) -> Problem {
+    if terms.config().correlation.is_some() {
+        *terms = terms.of_failure(Some(&problem));
     }
-    problem
+    match terms.ids() {
+        Some(ids) => ids.to_members(problem),
+        None => problem,
+    }
 }
 
 /// What a problem was made of.
@@ -201,7 +225,7 @@ fn finish(
         rpc.answer(headers, &problem);
         parts.status = StatusCode::OK;
     } else {
-        content = render::content(&problem, asked.form, config.template.as_ref(), headers);
+        content = render::content(&problem, asked.form, config.template.as_ref(), ids, headers);
         add_vary(headers, &[header::ACCEPT]);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -217,6 +241,9 @@ fn finish(
         parts.extensions.insert(Reported);
         report(&config.hooks, &ErrorReport { stage: ErrorStage::Head, problem: Some(&problem), cause, error, ids });
     }
+    if cfg!(feature = "tracing") {
+        parts.extensions.insert(Logged);
+    }
     parts.extensions.insert::<Retryability>(problem.retryability());
     parts.extensions.insert(problem);
     Response::from_parts(parts, if asked.head { Bytes::new() } else { Bytes::from(content) })
@@ -225,26 +252,5 @@ fn finish(
 fn add_retry_after(headers: &mut HeaderMap, problem: &Problem) {
     if let (false, Some(value)) = (headers.contains_key(header::RETRY_AFTER), problem.retry_after_value()) {
         headers.insert(header::RETRY_AFTER, value);
-    }
-}
-
-/// A failure of our own is an error of the log; one of an upstream, and a lack of room, a warning; a mapped refusal not even that.
-fn tell(failure: &Failure, cause: Option<Cause>, status: StatusCode, ids: Option<&Ids>) {
-    let error = match failure {
-        Failure::Error(error) => Chain(&**error),
-        Failure::Panic(panicked) => return panicked.tell(ids),
-    };
-    let (cause, status) = (cause.map_or("own", Cause::as_str), status.as_u16());
-    let (id, trace) = (ids.and_then(Ids::request), ids.and_then(Ids::trace));
-    match status {
-        500 => {
-            event!(ERROR, "a request failed", cause = cause, status = status, error = error; request_id = id, trace_id = trace);
-        }
-        501.. => {
-            event!(WARN, "a request failed", cause = cause, status = status, error = error; request_id = id, trace_id = trace);
-        }
-        _ => {
-            event!(DEBUG, "a request was refused", cause = cause, status = status, error = error; request_id = id, trace_id = trace);
-        }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use super::{config::Config, correlation::Ids, proxy_status::Heard};
+use crate::Problem;
 
 /// The settings, and the names of the request if it has any; one word, and nothing where nothing was set.
 ///
@@ -36,6 +37,13 @@ impl Terms {
             }
             _ => self.clone(),
         }
+    }
+
+    /// The same for a request that has failed, which has a name at the latest now.
+    #[cold]
+    pub(super) fn of_failure(&self, problem: Option<&Problem>) -> Self {
+        let correlation = self.config().correlation.as_ref();
+        self.named(correlation.map(|correlation| correlation.of_failure(self.ids().cloned(), problem)))
     }
 
     #[inline]

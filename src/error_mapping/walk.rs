@@ -15,9 +15,11 @@ use tower::{
 use tower_http::timeout::TimeoutError;
 use tower_service::Service;
 
-#[cfg(feature = "error-mapping-reqwest")]
-use super::chain::ends;
-use super::{cause::Cause, chain::chain, upstream::UpstreamError};
+use super::{
+    cause::Cause,
+    chain::{chain, ends},
+    upstream::UpstreamError,
+};
 
 /// The cause of an error that came out of this place.
 pub(super) fn cause_of(error: &(dyn Error + 'static), place: Place) -> Cause {
@@ -201,7 +203,7 @@ impl Walk {
             Cause::HeaderSectionTooLarge
         } else if error.is_parse() {
             Cause::ProtocolError
-        } else if error.is_timeout() {
+        } else if ends(error) && error.is_timeout() {
             self.timed_out()
         } else if error.is_canceled() || error.is_closed() {
             Cause::ConnectionTerminated

@@ -61,6 +61,7 @@ describe("streaming", () => {
       lazy.socket.pause();
       const before = resident(server.pid);
       lazy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+      await eventually(() => written > 0, "the upstream was asked");
       let seen = -1;
       while (seen !== written) {
         seen = written;

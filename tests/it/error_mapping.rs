@@ -6,12 +6,15 @@ mod circuit_breaker;
 mod contract;
 mod correlation;
 mod cut_bodies;
+mod cycles;
 mod drops;
 #[cfg(feature = "axum")]
 mod extractors;
 mod faults;
 mod forms;
 mod gateway;
+#[cfg(feature = "tracing")]
+mod logged;
 mod own_errors;
 mod panics;
 mod reports;

@@ -140,6 +140,20 @@ async fn a_page_has_lazy_images_and_then_a_304_in_every_order() {
 }
 
 #[tokio::test]
+async fn a_range_beyond_the_end_is_told_the_length_in_every_order() {
+    for order in orders(&FLOORS) {
+        let app = stack(&order, &Revoker::new());
+        let (status, headers, body) = ask(&app, "/asset.css", &[GOOD, ("range", "bytes=100-")]).await;
+        assert_eq!(
+            (status, &headers["content-range"]),
+            (StatusCode::RANGE_NOT_SATISFIABLE, &"bytes */4".parse().unwrap()),
+            "{order:?}"
+        );
+        assert!(body.contains("\"status\":416"), "{order:?}: {body}");
+    }
+}
+
+#[tokio::test]
 async fn a_policy_never_makes_somebodys_answer_public_in_any_order() {
     for order in orders(&FLOORS) {
         let (_, headers, _) = ask(&stack(&order, &Revoker::new()), "/asset.css", &[GOOD]).await;

@@ -1,9 +1,9 @@
 use http::{HeaderMap, HeaderName, header};
 
 /// What describes the content ([RFC 9110 §8](https://www.rfc-editor.org/rfc/rfc9110#section-8)) or how it was framed, and goes when the
-/// content goes. The digests have no names in `http`; `digest` is the one that
-/// [RFC 9530](https://www.rfc-editor.org/rfc/rfc9530) has replaced.
-const CONTENT: [HeaderName; 11] = [
+/// content goes. The digests have no names in `http`; [RFC 9530](https://www.rfc-editor.org/rfc/rfc9530) has replaced `digest`, and
+/// [RFC 7231](https://www.rfc-editor.org/rfc/rfc7231#appendix-B) dropped `content-md5`; both are still sent.
+const CONTENT: [HeaderName; 12] = [
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,
     header::CONTENT_ENCODING,
@@ -15,6 +15,7 @@ const CONTENT: [HeaderName; 11] = [
     HeaderName::from_static("content-digest"),
     HeaderName::from_static("repr-digest"),
     HeaderName::from_static("digest"),
+    HeaderName::from_static("content-md5"),
 ];
 
 /// What describes the representation beyond its content: which one it is, and how long it may be kept. The last two overrule `no-store` in the
@@ -59,6 +60,7 @@ mod tests {
         let names = [
             "content-type",
             "digest",
+            "content-md5",
             "etag",
             "cdn-cache-control",
             "x-cache-control",
@@ -70,8 +72,8 @@ mod tests {
         ];
         let full = HeaderMap::from_iter(names.map(|name| (HeaderName::from_static(name), HeaderValue::from_static("x"))));
         for (name, remove, left) in [
-            ("content", remove_content as fn(&mut HeaderMap), &names[2..]),
-            ("representation", remove_representation, &names[7..]),
+            ("content", remove_content as fn(&mut HeaderMap), &names[3..]),
+            ("representation", remove_representation, &names[8..]),
         ] {
             let mut headers = full.clone();
             remove(&mut headers);

@@ -227,6 +227,13 @@ impl Problem {
         self.retry_after_seconds().map(HeaderValue::from)
     }
 
+    /// For a response whose field says another wait than the problem does, or none that can be told in words.
+    #[cfg(feature = "error-mapping")]
+    pub(crate) fn with_told_wait(mut self, wait: Option<Duration>) -> Self {
+        self.0.retry_after = wait;
+        self
+    }
+
     /// The wait as it is told: in whole seconds, rounded up.
     pub(crate) fn retry_after_seconds(&self) -> Option<u64> {
         let wait = self.0.retry_after?;

@@ -119,23 +119,26 @@ def test_a_405_keeps_its_methods(example):
     assert response.getheader("allow") == "GET,HEAD"
 
 
-def test_a_cut_message_is_seen_and_logged_by_its_id(example):
+@pytest.mark.parametrize("path,told_as", [("/fail/body", "the body of a response failed"), ("/fail/body-panic", "a panic was caught")])
+def test_a_cut_message_is_seen_and_logged_by_its_id(example, path, told_as):
     """curl's exit code 18 is a transfer that was closed with data outstanding."""
-    done = subprocess.run(["curl", "-q", "-s", "--noproxy", "*", "-D", "-", example.url + "/fail/body"], capture_output=True, text=True, timeout=10)
+    curl = ["curl", "-q", "--noproxy", "*", "-s", "-D", "-", example.url + path]
+    done = subprocess.run(curl, capture_output=True, text=True, timeout=10)
     assert done.returncode == 18, done
     assert "the beginning of something" in done.stdout
     name = re.search(r"x-request-id: (\w{32})", done.stdout)[1]
     told = [line for line in example.log().splitlines() if name in line]
-    assert len(told) == 1 and "the body of a response failed" in told[0], told
+    assert len(told) == 1 and told_as in told[0], told
     assert exchange(example, "GET", "/ok", {})[0].status == 200, "the server goes on"
 
 
 def test_nothing_inside_is_outside(example):
     canary = "c4n4ry<script>"
-    for method, path, _ in FAILURES:
+    for method, path, status in FAILURES:
         for accept in [*FORMS, canary]:
             headers = {name: canary for name in ["x-request-id", "traceparent", "cookie", "referer", "user-agent"]} | {"accept": accept}
             response, content = exchange(example, method, f"{path}?q=c4n4ry%3Cscript%3E", headers)
+            assert response.status == status, path
             seen = (str(response.getheaders()) + content.decode()).lower()
             for secret in ["c4n4ry", "nobody outside reads this", "account 12", "127.0.0.1", "hyper"]:
                 assert secret not in seen, (path, accept, seen)

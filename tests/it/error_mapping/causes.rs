@@ -149,6 +149,7 @@ async fn rows() -> Vec<Row> {
         Row("a timeout", elapsed().await, Cause::TimedOut, [503, 504], IDEMPOTENT_ONLY),
         Row("a timeout, marked", marked(elapsed().await), Cause::ResponseTimedOut, [504, 504], IDEMPOTENT_ONLY),
         Row("load shed", overloaded().await, Cause::Overloaded, [503, 503], SAFE),
+        Row("a buffered load shed", buffered(overloaded().await).await, Cause::Overloaded, [503, 503], SAFE),
         Row("an upstream's load shed", marked(overloaded().await), Cause::UpstreamFailed, [502, 502], IDEMPOTENT_ONLY),
         Row("an upstream's closed buffer", marked(buffer_closed().await), Cause::UpstreamFailed, [502, 502], IDEMPOTENT_ONLY),
         Row("a closed buffer", buffer_closed().await, Cause::Unavailable, [503, 503], IDEMPOTENT_ONLY),
@@ -315,4 +316,17 @@ async fn a_fallback_answers_what_nobody_knows_and_nothing_else() {
     assert_eq!(status_and_type(UpstreamError::new("text").into()).await, (502, "about:blank".into()));
     let panicking = service_fn(|_: super::Asked| async { panic!("canary") as Result<Response<Full<Bytes>>, BoxError> });
     assert_eq!(answer(&layer, panicking, empty(get("/"))).await.cause, Some(Cause::Panic));
+}
+
+/// A limit that a handler meets half way is none before its beginning.
+#[tokio::test]
+async fn a_limit_within_a_handler_of_an_origin_is_not_called_safe() {
+    for (role, cause, advice) in
+        [(Role::Origin, Cause::Unavailable, Retryability::IdempotentOnly), (Role::Gateway, Cause::Overloaded, Retryability::Safe)]
+    {
+        let handlers = axum::Error::new(overloaded().await);
+        let answer = answer(&ErrorMappingLayer::new().role(role), failing(handlers), empty(get("/"))).await;
+        assert_eq!((answer.status.as_u16(), answer.cause, answer.retryability), (503, Some(cause), Some(advice)), "{role:?}");
+        assert_eq!(answer.header("retry-after"), Some("1"), "{role:?}");
+    }
 }

@@ -121,6 +121,17 @@ async fn with_every_request_named_within_and_without_see_one_id() {
     }
 }
 
+/// And what fails there fails by the name that the answer has.
+#[tokio::test]
+async fn what_fails_within_sees_the_id_of_the_answer() {
+    let seen = Arc::new(Mutex::new(None));
+    let sink = seen.clone();
+    let layer = every().on_error(move |report| *sink.lock().unwrap() = report.error().map(ToString::to_string));
+    let answer = answer(&layer, service_fn(seeing), empty(get("/fail"))).await;
+    assert_eq!(answer.status, 500);
+    assert_eq!(seen.lock().unwrap().as_deref(), answer.header("x-request-id"));
+}
+
 #[tokio::test]
 async fn with_failures_named_a_success_is_not_touched() {
     let answer = answer(&failures(), service_fn(seeing), empty(get("/").header("x-request-id", "abc"))).await;
@@ -142,6 +153,7 @@ async fn two_layers_give_one_name() {
     for (inner, outer) in [(failures(), failures()), (every(), failures()), (failures(), every()), (every(), every())] {
         let response = outer.layer(inner.layer(failing("x"))).oneshot(empty(get("/"))).await.unwrap();
         let answer = read(response).await;
+        assert_eq!(answer.headers.get_all("x-request-id").iter().count(), 1);
         let id = answer.header("x-request-id").unwrap();
         assert!(is_generated(id), "{id}");
         assert_eq!(member(&answer, "request_id").as_deref(), Some(id));
@@ -159,69 +171,4 @@ async fn a_report_has_the_names() {
     let answer = answer(&layer, failing("x"), empty(get("/"))).await;
     let generated = answer.header("x-request-id").map(str::to_owned);
     assert_eq!(*seen.lock().unwrap(), [(Some("abc".to_owned()), Some(TRACE.to_owned())), (generated, None)]);
-}
-
-#[cfg(feature = "tracing")]
-mod logged {
-    use super::*;
-    use crate::error_mapping::secrets::logged::log_of;
-
-    #[tokio::test]
-    async fn each_error_is_one_event_with_its_names() {
-        let panicking = || service_fn(|_: Asked| async { panic!("at night") as Result<Response<Full<Bytes>>, BoxError> });
-        let request = || empty(get("/").header("x-request-id", "abc-1").header("traceparent", TRACEPARENT));
-        let log = log_of(async {
-            answer(&failures(), failing("x"), request()).await;
-            answer(&failures(), panicking(), request()).await;
-        })
-        .await;
-        for (message, count) in [("a request failed", 1), ("a panic was caught", 1), ("request_id=abc-1", 2)] {
-            assert_eq!(log.matches(message).count(), count, "{message}: {log}");
-        }
-        assert_eq!(log.matches(&format!("trace_id={TRACE}")).count(), 2, "{log}");
-        assert_eq!(log.lines().count(), 2, "{log}");
-    }
-
-    #[tokio::test]
-    async fn an_event_has_the_id_that_was_generated() {
-        for layer in [failures(), every()] {
-            let mut id = None;
-            let log = log_of(async {
-                let panicking = service_fn(|_: Asked| async { panic!("at night") as Result<Response<Full<Bytes>>, BoxError> });
-                id = answer(&layer, panicking, empty(get("/"))).await.header("x-request-id").map(str::to_owned);
-            })
-            .await;
-            assert!(log.contains(&format!("request_id={}", id.unwrap())), "{log}");
-        }
-    }
-
-    #[tokio::test]
-    async fn without_names_no_field_is_empty() {
-        let log = log_of(async { drop(answer(&ErrorMappingLayer::new(), failing("x"), empty(get("/"))).await) }).await;
-        assert!(log.contains("a request failed") && !log.contains("request_id") && !log.contains("trace_id"), "{log}");
-    }
-
-    #[tokio::test]
-    async fn a_cut_body_is_told_by_the_id_of_its_head() {
-        use http_body_util::{BodyExt as _, StreamBody};
-
-        for panics in [true, false] {
-            let cut = service_fn(move |_: Asked| async move {
-                let frames = futures_util::stream::once(async move {
-                    assert!(!panics, "at night");
-                    Err::<http_body::Frame<Bytes>, BoxError>("cut".into())
-                });
-                Ok::<_, Infallible>(Response::new(StreamBody::new(Box::pin(frames))))
-            });
-            let mut id = None;
-            let log = log_of(async {
-                let response = every().layer(cut).oneshot(empty(get("/"))).await.unwrap();
-                id = response.headers().get("x-request-id").map(|id| id.to_str().unwrap().to_owned());
-                response.into_body().collect().await.unwrap_err();
-            })
-            .await;
-            assert_eq!(log.matches(&format!("request_id={}", id.unwrap())).count(), 1, "{panics}: {log}");
-            assert_eq!(log.lines().count(), 1, "{panics}: {log}");
-        }
-    }
 }

@@ -32,6 +32,8 @@ fn refusal() -> Inner {
     headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     headers.insert(header::ETAG, HeaderValue::from_static("\"x\""));
     headers.insert("digest", HeaderValue::from_static("md5=x"));
+    headers.insert("content-md5", HeaderValue::from_static("x"));
+    headers.insert(header::CONTENT_RANGE, HeaderValue::from_static("bytes */10"));
     headers.insert("cdn-cache-control", HeaderValue::from_static("max-age=600"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=600"));
     response
@@ -79,12 +81,34 @@ async fn a_problem_from_within_keeps_its_status_and_its_headers() {
     assert_eq!(all("www-authenticate"), ["Bearer realm=\"a\"", "Basic realm=\"b\""]);
     assert_eq!(all("set-cookie"), ["a=1", "b=2"]);
     assert_eq!(all("vary"), ["Origin", "accept"]);
-    for gone in ["content-encoding", "etag", "digest", "cdn-cache-control"] {
+    for gone in ["content-encoding", "content-range", "content-md5", "etag", "digest", "cdn-cache-control"] {
         assert_eq!(answer.header(gone), None, "{gone} tells of content that is gone");
     }
     assert!(answer.body.contains("Log in &lt;first&gt;."), "{}", answer.body);
     assert_eq!(answer.retryability, Some(Retryability::Never));
     assert_eq!(answer.cause, None);
+}
+
+/// RFC 9110 §15.5.17: it is how a client learns the length that it has asked beyond.
+#[tokio::test]
+async fn a_416_keeps_its_length() {
+    let unsatisfiable = |problem: bool| {
+        move || {
+            let made = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE);
+            let mut response = if problem { made.into_http_response() } else { Response::new(LayerBody::full("")) };
+            *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+            response.headers_mut().insert(header::CONTENT_RANGE, HeaderValue::from_static("bytes */10"));
+            response
+        }
+    };
+    let layer = ErrorMappingLayer::new().empty_errors(EmptyErrors::Fill);
+    for (name, problem) in [("a problem", true), ("an empty error", false)] {
+        for accept in ["*/*", "text/html", "text/plain"] {
+            let answer = answer(&layer, answering(unsatisfiable(problem)), accepting(accept)).await;
+            assert_eq!((answer.status.as_u16(), answer.body.is_empty()), (416, false), "{name}, {accept}");
+            assert_eq!(answer.header("content-range"), Some("bytes */10"), "{name}, {accept}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -111,6 +135,34 @@ async fn a_status_that_an_outer_hand_has_changed_hides_the_problem() {
     assert_eq!(answer.status, 404);
     assert_eq!(answer.problem, Some(Problem::new(StatusCode::NOT_FOUND)));
     assert!(!answer.body.contains("Log in"), "{}", answer.body);
+}
+
+/// The wait belongs to the problem that was hidden, or else to the hand that has put another in its place: never two of them.
+#[tokio::test]
+async fn the_wait_that_is_told_is_that_of_the_field() {
+    for (name, status, field, told, said) in [
+        ("as it was", 503, None, Some("5"), Some("Please wait 5 seconds first.")),
+        ("renamed to what is not repeated", 500, None, None, None),
+        ("renamed to what may be", 502, None, Some("5"), Some("Please wait 5 seconds first.")),
+        ("another wait", 503, Some("120"), Some("120"), Some("Please wait 120 seconds first.")),
+        ("a date", 503, Some("Sun, 06 Nov 1994 08:49:37 GMT"), Some("Sun, 06 Nov 1994 08:49:37 GMT"), None),
+        ("nothing that is known", 503, Some("soon"), Some("soon"), None),
+        ("more than can be counted", 503, Some("99999999999999999999"), Some("99999999999999999999"), None),
+    ] {
+        let waiting = move || {
+            let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE).with_retry_after(Duration::from_secs(5));
+            let mut response: Inner = problem.into_http_response();
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            if let Some(field) = field {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(field));
+            }
+            response
+        };
+        let answer = answer(&ErrorMappingLayer::new(), answering(waiting), accepting("text/plain")).await;
+        assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (status, told), "{name}");
+        let wait = answer.body.lines().find(|line| line.starts_with("Please wait"));
+        assert_eq!(wait, said, "{name}: {}", answer.body);
+    }
 }
 
 #[tokio::test]

@@ -101,6 +101,12 @@ async fn a_mapping_that_panics_is_a_500() {
 }
 
 #[tokio::test]
+async fn a_fallback_that_panics_is_a_500() {
+    let layer = ErrorMappingLayer::new().fallback(|_| -> Problem { panic!("canary in a fallback") });
+    assert_static_500("fallback", &answer(&layer, failing("x"), empty(get("/"))).await);
+}
+
+#[tokio::test]
 async fn an_error_that_panics_when_it_is_looked_at_is_a_500() {
     #[derive(Debug)]
     struct Mine;
@@ -226,7 +232,7 @@ async fn a_body_that_panics_ends_with_an_error() {
     for layers in [1, 2] {
         let (error, ended) = broken_body(layers, true).await;
         assert!(error.is_panic() && std::error::Error::source(&error).is_none(), "{layers}");
-        assert!(ended || layers == 2, "{layers}");
+        assert!(ended, "{layers}");
         assert!(!format!("{error} {error:?}").contains("canary"), "{layers}");
     }
 }
@@ -257,8 +263,7 @@ async fn over_a_real_connection_the_message_is_cut() {
         tokio::spawn(connection);
         let response = sender.send_request(empty(get("/"))).await.unwrap();
         assert_eq!(response.status(), 200);
-        let cut = response.into_body().collect().await.unwrap_err();
-        assert!(cut.is_incomplete_message() || std::error::Error::source(&cut).is_some(), "{cut:?}");
+        response.into_body().collect().await.unwrap_err();
         let server_error = served.await.expect("the task did not panic").unwrap_err();
         assert!(server_error.is_user(), "{server_error:?}");
     }

@@ -76,13 +76,39 @@ async fn panics_stay_inside() {
     }
 }
 
+/// What poisons a cache is an answer that depends on what its key leaves out, and is kept.
+#[tokio::test]
+async fn a_field_that_is_too_long_or_means_something_is_not_repeated_and_the_answer_not_kept() {
+    let layer = ErrorMappingLayer::new().correlation(donjon::error_mapping::Correlation::new());
+    let long = "c4n4ry".repeat(20_000);
+    for (name, value) in [
+        ("too long", long.as_bytes()),
+        ("bytes beyond ASCII", b"c4n4ry\xff\x80"),
+        ("a tab and quotes", b"\tc4n4ry\"'`"),
+        ("markup", b"<img src=x onerror=c4n4ry>"),
+        ("encoded", b"%0d%0aset-cookie:c4n4ry"),
+    ] {
+        for field in ["x-request-id", "x-forwarded-host", "x-oversized", "traceparent", "host", "referer", "accept"] {
+            for accept in ["*/*", "text/html", "text/plain"] {
+                let mut request = get("/").header("accept", accept);
+                request = request.header(field, http::HeaderValue::from_bytes(value).unwrap());
+                let answer = answer(&layer, failing("x"), empty(request)).await;
+                assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (500, Some("no-store")), "{name}, {field}");
+                assert_silent(&format!("{name}, {field}, {accept}"), &answer);
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_chain_of_ten_thousand_and_one_without_end() {
     let mut deep: BoxError = Telling(CANARY, None).into();
     for _ in 0..10_000 {
         deep = over(deep);
     }
-    assert_eq!(answer(&ErrorMappingLayer::new(), failing(deep), asked("*/*")).await.status, 500);
+    let answered = answer(&ErrorMappingLayer::new(), failing(deep), asked("*/*")).await;
+    assert_eq!(answered.status, 500);
+    assert_silent("deep", &answered);
 
     #[derive(Debug)]
     struct Cycle;

@@ -41,10 +41,25 @@ async fn a_call_of_grpc_is_answered_by_trailers_alone() {
         assert!(answer.header("grpc-message").unwrap().starts_with("The server has too much to do"), "{asked}");
         assert_eq!(answer.header("content-length"), None, "{asked}");
         assert_eq!(answer.header("retry-after"), Some("1"), "{asked}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{asked}");
         assert_eq!(answer.cause, Some(Cause::Overloaded), "{asked}");
         assert_eq!(answer.retryability, Some(Retryability::Safe), "{asked}");
         assert_eq!(answer.problem.unwrap().status(), 503, "{asked}");
         assert_eq!(answer.body, "", "{asked}");
+    }
+}
+
+/// Its status alone would have a client repeat it that has a policy for `UNAVAILABLE`.
+#[tokio::test]
+async fn a_call_that_may_have_been_carried_out_is_not_to_be_repeated() {
+    for (error, status, pushback) in [
+        (Overloaded::new().into(), "14", None),
+        (UpstreamError::new("cut").into(), "14", Some("-1")),
+        ("broken".into(), "2", Some("-1")),
+    ] as [(tower::BoxError, _, _); 3]
+    {
+        let answer = answer(&ErrorMappingLayer::new(), failing(error), call("application/grpc")).await;
+        assert_eq!((answer.header("grpc-status"), answer.header("grpc-retry-pushback-ms")), (Some(status), pushback));
     }
 }
 

@@ -13,7 +13,7 @@ use tower_http::timeout::TimeoutBody;
 
 use super::{
     answer, failing,
-    faults::{Fault, SHORT, Upstream, gateway},
+    faults::{Fault, Upstream, gateway, hyper_error},
 };
 use crate::support::{empty, get};
 
@@ -30,7 +30,7 @@ type Body = BoxBody<Bytes, BoxError>;
 async fn body(upload: Upload) -> Body {
     match upload {
         Upload::Broken => {
-            let error: BoxError = hyper_body_error().await.into();
+            let error: BoxError = hyper_error().await.into();
             StreamBody::new(futures_util::stream::iter([Err::<Frame<Bytes>, _>(error)])).boxed()
         }
         Upload::TooLong => {
@@ -42,14 +42,6 @@ async fn body(upload: Upload) -> Body {
             TimeoutBody::new(Duration::ZERO, silent).boxed()
         }
     }
-}
-
-/// hyper's own error of a body that was cut.
-async fn hyper_body_error() -> hyper::Error {
-    let upstream = Upstream::start(SHORT).await;
-    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let response = client.request(empty(get(&upstream.uri()))).await.unwrap();
-    response.into_body().collect().await.unwrap_err()
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +70,7 @@ async fn error(sender: Sender, upload: Upload) -> BoxError {
         }
         #[cfg(feature = "error-mapping-reqwest")]
         Sender::Reqwest => {
-            let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+            let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
             client.post(upstream.uri()).body(reqwest::Body::wrap(body)).send().await.unwrap_err().into()
         }
         #[cfg(feature = "error-mapping-http2")]

@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr};
 use bytes::Bytes;
 use donjon::{
     Retryability,
-    error_mapping::{Cause, ErrorMappingLayer, GatewayRetryPolicy, ProxyStatus, ReplayBody, Role},
+    error_mapping::{Cause, GatewayRetryPolicy, ReplayBody},
 };
 use http::{Method, Request, Uri};
 use http_body_util::{Empty, Full};
@@ -17,14 +17,10 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
-use tower::{BoxError, ServiceBuilder, ServiceExt as _, service_fn};
+use tower::{BoxError, Layer as _, ServiceBuilder, ServiceExt as _, service_fn};
 
-use super::{Answer, answer, failing};
+use super::{Answer, answer, failing, faults::gateway};
 use crate::support::{empty, get};
-
-fn gateway() -> ErrorMappingLayer {
-    ErrorMappingLayer::new().role(Role::Gateway).proxy_status(ProxyStatus::new("gw").unwrap())
-}
 
 /// A frame of HTTP/2 ([RFC 9113 §4.1](https://www.rfc-editor.org/rfc/rfc9113#section-4.1)).
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
@@ -127,6 +123,33 @@ async fn a_stream_that_a_goaway_lets_in_is_not_unprocessed() {
     for reason in [0, INTERNAL_ERROR] {
         let answer = over_http2(goaway(1, reason)).await;
         assert_eq!((answer.status.as_u16(), answer.retryability), (502, Some(Retryability::IdempotentOnly)), "{answer:?}");
+    }
+}
+
+/// To the client of a stream a reason says how far this server came with it: `REFUSED_STREAM` that it did nothing.
+#[tokio::test]
+async fn what_an_upstream_says_of_its_stream_is_not_said_of_ours() {
+    use hyper_util::service::TowerToHyperService;
+
+    const HTTP_1_1_REQUIRED: u32 = 13;
+    for reason in [REFUSED_STREAM, HTTP_1_1_REQUIRED] {
+        let says = [head(), frame(0, 0, 1, b"abc"), reset(reason)].concat();
+        let uri = format!("http://{}/", speaking(says).await);
+        let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<Empty<Bytes>>();
+        let forward = service_fn(move |_: Request<hyper::body::Incoming>| client.request(empty(get(&uri))));
+        let service = TowerToHyperService::new(gateway().layer(forward));
+        let (near, far) = tokio::io::duplex(4096);
+        let http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        tokio::spawn(http.serve_connection(TokioIo::new(far), service));
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(near)).await.unwrap();
+        tokio::spawn(connection);
+        let post = Request::post("http://a/").body(Full::<Bytes>::from("x")).unwrap();
+        // The reset may be there before the head is read.
+        let whole = async { http_body_util::BodyExt::collect(sender.send_request(post).await?.into_body()).await };
+        let cut = whole.await.unwrap_err();
+        let told = std::error::Error::source(&cut).and_then(|source| source.downcast_ref::<h2::Error>()).unwrap();
+        assert_eq!(told.reason(), Some(h2::Reason::INTERNAL_ERROR), "{reason}");
     }
 }
 
