@@ -9,6 +9,7 @@ mod cut_bodies;
 mod drops;
 mod faults;
 mod forms;
+mod load;
 mod own_errors;
 mod panics;
 mod reports;
