@@ -12,7 +12,7 @@ pub(super) type Mapping = Arc<dyn Fn(&(dyn Error + 'static)) -> Option<Problem> 
 /// The answer to what nothing else knows.
 pub(super) type Fallback = Arc<dyn Fn(&(dyn Error + 'static)) -> Problem + Send + Sync>;
 
-/// What can be set on the layer. Every response future holds a copy and leaves it to the body; it is free while all is as it was.
+/// What can be set on the layer; shared by everything that one layer makes, and nothing at all while all is as it was.
 #[derive(Clone, Default)]
 pub(super) struct Config(Option<Arc<Settings>>);
 
