@@ -11,7 +11,7 @@
 //!
 //! With `--show-causes` the answers tell a client on this machine what the log tells.
 
-use std::{fmt::Write as _, io, net::SocketAddr, time::Duration};
+use std::{fmt::Write as _, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo, response::Html, routing::get};
 use donjon::{
@@ -24,7 +24,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tower::{BoxError, ServiceBuilder, limit::ConcurrencyLimitLayer, load_shed::LoadShedLayer, timeout::TimeoutLayer};
 
 #[tokio::main]
@@ -124,13 +124,15 @@ fn ok() -> Response<Body> {
 #[derive(Clone)]
 struct Upstreams {
     client: Client<HttpConnector, Body>,
-    closed: SocketAddr,
+    /// Bound, so that no other program gets the port, and never listening.
+    closed: Arc<TcpSocket>,
     silent: SocketAddr,
 }
 
 impl Upstreams {
     async fn start() -> io::Result<Self> {
-        let closed = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+        let closed = TcpSocket::new_v4()?;
+        closed.bind(([127, 0, 0, 1], 0).into())?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let silent = listener.local_addr()?;
         tokio::spawn(async move {
@@ -139,12 +141,12 @@ impl Upstreams {
                 held.push(connection);
             }
         });
-        Ok(Self { client: Client::builder(TokioExecutor::new()).build_http(), closed, silent })
+        Ok(Self { client: Client::builder(TokioExecutor::new()).build_http(), closed: Arc::new(closed), silent })
     }
 
     /// An error of the client says by itself that it came from an upstream.
     async fn refuse(self) -> Result<Response<Body>, BoxError> {
-        let request = Request::get(format!("http://{}/", self.closed)).body(Body::empty())?;
+        let request = Request::get(format!("http://{}/", self.closed.local_addr()?)).body(Body::empty())?;
         Ok(self.client.request(request).await?.map(Body::new))
     }
 

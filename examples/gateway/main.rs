@@ -13,7 +13,7 @@
 //! | `hop_by_hop`, `via`, `forwarded`, `max_forwards`, `upstream` | the fields and rules of that, one by one |
 //! | `expectation`, `interim` | `100-continue` and other interim responses, from end to end |
 //! | `tunnel` | WebSockets |
-//! | `patience`, `stall`, `timer`, `seldom`, `quiet` | how long anybody may be silent, or deaf, and how seldom that has to be looked at |
+//! | `patience`, `stall`, `timer`, `seldom`, `quiet`, `stream` | how long anybody may be silent, or deaf, and how seldom that has to be looked at |
 
 mod admit;
 mod client;
@@ -30,6 +30,9 @@ mod quiet;
 mod seldom;
 mod server;
 mod stall;
+#[path = "../stop.rs"]
+mod stop;
+mod stream;
 mod timer;
 mod tunnel;
 mod upstream;
@@ -117,7 +120,7 @@ where
         tunnels.ended().await;
     };
     let deadline = async {
-        told_to_stop().await;
+        stop::told_to_stop().await;
         drop(stopping);
         tokio::time::sleep(FAREWELL).await;
     };
@@ -126,26 +129,4 @@ where
         () = deadline => {}
     }
     Ok(())
-}
-
-/// Ctrl-C, or the signal with which a supervisor stops a program.
-async fn told_to_stop() {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending::<()>().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated => {}
-    }
 }

@@ -4,16 +4,12 @@
 //! look within the same poll of the task only costs the socket's lock: what comes meanwhile wakes the task.
 
 use std::{
-    io,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Waker},
 };
-
-use hyper::rt::{Read, ReadBufCursor, Write};
 
 /// Whether the stream has had nothing in this poll of its task.
 #[derive(Clone, Debug, Default)]
@@ -26,10 +22,9 @@ impl Silence {
     }
 }
 
-/// A stream that is not read again by the task that has just found it empty, until that is polled anew.
+/// A stream is not read again by the task that has just found it empty, until that is polled anew.
 #[derive(Debug)]
-pub(crate) struct Quiet<T> {
-    inner: T,
+pub(crate) struct Quiet {
     silence: Silence,
     reader: Reader,
 }
@@ -61,19 +56,18 @@ impl Reader {
     }
 }
 
-impl<T> Quiet<T> {
-    pub(crate) fn new(inner: T, silence: Silence) -> Self {
-        Self { inner, silence, reader: Reader::Nobody }
+impl Quiet {
+    pub(crate) fn new(silence: Silence) -> Self {
+        Self { silence, reader: Reader::Nobody }
     }
-}
 
-impl<T: Read + Unpin> Read for Quiet<T> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    /// Reads, unless it is known that there is nothing.
+    pub(crate) fn poll<R>(&mut self, cx: &mut Context<'_>, read: impl FnOnce(&mut Context<'_>) -> Poll<R>) -> Poll<R> {
         let alone = self.reader.is_alone(cx.waker());
         if alone && self.silence.0.load(Ordering::Relaxed) {
             return Poll::Pending;
         }
-        let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        let read = read(cx);
         if alone && read.is_pending() {
             self.silence.0.store(true, Ordering::Relaxed);
         }
@@ -81,49 +75,11 @@ impl<T: Read + Unpin> Read for Quiet<T> {
     }
 }
 
-impl<T: Write + Unpin> Write for Quiet<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::task::Wake;
 
-    use hyper::rt::ReadBuf;
-
     use super::*;
-
-    /// Never has anything, and counts how often it was looked at.
-    struct Empty(usize);
-
-    impl Read for Empty {
-        fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, _: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-            self.0 += 1;
-            Poll::Pending
-        }
-    }
 
     struct Task;
 
@@ -136,12 +92,14 @@ mod tests {
         let task = Arc::new(Task);
         let (one, other): (Waker, Waker) = (Arc::clone(&task).into(), Arc::new(Task).into());
         let silence = Silence::default();
-        let mut stream = Quiet::new(Empty(0), silence.clone());
+        let (mut quiet, mut looks) = (Quiet::new(silence.clone()), 0);
         let mut looked = |waker: &Waker| {
-            let mut room = [0; 8];
-            let mut buffer = ReadBuf::new(&mut room);
-            assert!(Pin::new(&mut stream).poll_read(&mut Context::from_waker(waker), buffer.unfilled()).is_pending());
-            stream.inner.0
+            let nothing = |_: &mut Context<'_>| {
+                looks += 1;
+                Poll::<()>::Pending
+            };
+            assert!(quiet.poll(&mut Context::from_waker(waker), nothing).is_pending());
+            looks
         };
         assert_eq!([looked(&one), looked(&one), looked(&one)], [1, 1, 1]);
         silence.over();

@@ -33,7 +33,8 @@ use crate::{
     interim::{Interim, Telling},
     quiet::{Quiet, Silence},
     seldom::Seldom,
-    stall::Stalling,
+    stall::Stall,
+    stream::ClientStream,
     timer::KeepingTimer,
 };
 
@@ -92,7 +93,7 @@ impl Doors {
         // Small answers should not wait for more.
         drop(stream.set_nodelay(true));
         let (asked, silence, interim) = (Arc::new(Notify::new()), Silence::default(), Interim::default());
-        let stream = Quiet::new(Stalling::new(TokioIo::new(stream), self.patience), silence.clone());
+        let stream = ClientStream::new(TokioIo::new(stream), Quiet::new(silence.clone()), Stall::new(self.patience));
         let stream = Telling::new(stream, interim.clone());
         let service = Desk { app: RefCell::new(app), peer, interim, first: Cell::new(Some(Arc::clone(&asked))) };
         // Served without upgrades, no WebSocket would open.

@@ -22,6 +22,8 @@ mod options;
 mod page;
 mod problems;
 mod server;
+#[path = "../stop.rs"]
+mod stop;
 
 use std::{
     env,
@@ -90,7 +92,7 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
         drain.finished().await;
     };
     let deadline = async {
-        told_to_stop().await;
+        stop::told_to_stop().await;
         stopping.send_replace(true);
         tokio::time::sleep(FAREWELL).await;
     };
@@ -152,26 +154,4 @@ async fn harden(mut response: Response) -> Response {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
-}
-
-/// Ctrl-C, or the signal with which a supervisor stops a program.
-async fn told_to_stop() {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending::<()>().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated => {}
-    }
 }

@@ -2,10 +2,10 @@ use tower_layer::Layer;
 
 use super::{
     cache_policy::Writer,
+    evaluation::ConditionalCache,
     partial::Cutter,
     policy::CachePolicy,
     range::Ranges,
-    service::ConditionalCache,
     tagging::{EntityTags, Tagger},
 };
 use crate::core::{Clock, SharedClock};
@@ -68,6 +68,6 @@ impl<S> Layer<S> for ConditionalCacheLayer {
     type Service = ConditionalCache<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ConditionalCache::new(inner, self.writer.clone(), self.tagger, self.cutter.clone())
+        ConditionalCache::new(inner, Some(self.writer.clone()), self.tagger, self.cutter.clone())
     }
 }

@@ -126,7 +126,6 @@ mod partial;
 mod policy;
 mod precondition;
 mod range;
-mod service;
 mod tagging;
 mod validators;
 mod version;
@@ -144,13 +143,12 @@ pub use self::{
     cache_control::CacheControl,
     cache_policy::{CachePolicyFuture, CachePolicyLayer, CachePolicyService},
     entity_tag::{EntityTag, EntityTagError},
-    evaluation::{Precondition, PreconditionLayer, ResponseFuture},
+    evaluation::{ConditionalCache, PreconditionLayer, ResponseFuture},
     from_version::{FromVersion, FromVersionFuture, FromVersionLayer},
     layer::ConditionalCacheLayer,
     policy::{CacheDirectives, CachePolicy, CachePolicyBuilder, CacheRule, PolicyError, PolicyErrorKind},
     precondition::{Evaluation, Preconditions},
     range::{ByteRanges, Ranges, Selection},
-    service::ConditionalCache,
     tagging::EntityTags,
     validators::Validators,
     version::Version,

@@ -1,4 +1,6 @@
-use std::{error::Error, fmt};
+use std::error::Error;
+
+use super::kind_error::kind_error;
 
 /// A key, verifier or issuer that cannot be built as it was configured.
 ///
@@ -123,26 +125,4 @@ impl ConfigError {
     }
 }
 
-impl From<ConfigErrorKind> for ConfigError {
-    fn from(kind: ConfigErrorKind) -> Self {
-        Self { kind, source: None }
-    }
-}
-
-impl fmt::Debug for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ConfigError").field(&self.kind).finish()
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind.message())
-    }
-}
-
-impl Error for ConfigError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
-    }
-}
+kind_error!(ConfigError, ConfigErrorKind);

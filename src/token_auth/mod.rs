@@ -145,6 +145,7 @@ mod issuer;
 mod issuers;
 mod jwt;
 mod key_file;
+mod kind_error;
 mod layer;
 mod metadata;
 mod rejection;

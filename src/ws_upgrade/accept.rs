@@ -149,29 +149,10 @@ impl fmt::Debug for Acceptance {
 #[cfg(all(test, feature = "tracing"))]
 mod tests {
     use super::*;
-    use tracing_subscriber::util::SubscriberInitExt as _;
-
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl std::io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::core::trace::logged;
 
     #[test]
     fn a_layer_that_is_missing_is_reported() {
-        let log = Log::default();
-        let written = log.clone();
-        let listening = tracing_subscriber::fmt().with_writer(move || written.clone()).finish().set_default();
-        // While there is one subscriber alone, the thread that reaches an event first decides for all whether anybody listens to it.
-        let second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
         for (name, fields, reported) in [
             ("no handshake", &[("accept", "text/html")][..], false),
             ("another upgrade", &[("connection", "upgrade"), ("upgrade", "h2c")], false),
@@ -181,11 +162,11 @@ mod tests {
             for (field, value) in fields {
                 request = request.header(*field, *value);
             }
-            let refused = WsHandshake::from_request(&mut request.body(()).unwrap()).unwrap_err();
-            assert_eq!(refused.kind(), WsRejectionKind::NoHandshake, "{name}");
-            let events = std::mem::take(&mut *log.0.lock().unwrap());
-            assert_eq!(String::from_utf8(events).unwrap().contains("no WsUpgradeLayer"), reported, "{name}");
+            let told = logged(|| {
+                let refused = WsHandshake::from_request(&mut request.body(()).unwrap()).unwrap_err();
+                assert_eq!(refused.kind(), WsRejectionKind::NoHandshake, "{name}");
+            });
+            assert_eq!(told.contains("no WsUpgradeLayer"), reported, "{name}");
         }
-        drop((listening, second));
     }
 }

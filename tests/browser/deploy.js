@@ -1,34 +1,12 @@
 // The conditional_cache example behind a proxy that counts, so that one deploy can follow another at one address.
 
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { createServer, request } from "node:http";
-import { fileURLToPath } from "node:url";
 
-const BINARY = process.env.CONDITIONAL_CACHE_BIN ?? fileURLToPath(new URL("../../target/debug/examples/conditional_cache", import.meta.url));
+import { start } from "../example.mjs";
 
 /** Starts the example over the files of `root`. */
-async function serve(root) {
-  if (!existsSync(BINARY)) {
-    throw new Error(`${BINARY} is not there. Build it: cargo build --example conditional_cache --features full (or set CONDITIONAL_CACHE_BIN)`);
-  }
-  const child = spawn(BINARY, ["--listen", "127.0.0.1:0", "--root", root], { stdio: ["ignore", "pipe", "pipe"] });
-  let log = "";
-  child.stderr.on("data", (chunk) => (log += chunk));
-  const url = await new Promise((resolve, reject) => {
-    child.once("exit", (code) => reject(new Error(`the example ended with ${code}:\n${log}`)));
-    child.stdout.once("data", (line) => resolve(String(line).trim()));
-  });
-  return {
-    url,
-    async stop() {
-      const ended = once(child, "close");
-      child.kill("SIGKILL");
-      await ended;
-    },
-  };
-}
+const serve = (root) => start("conditional_cache", "--root", root);
 
 /** One address at which deploys follow each other; `seen()` tells the requests since it was last asked. */
 export async function site(root) {

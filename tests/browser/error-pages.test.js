@@ -1,15 +1,13 @@
 // The pages that failures get: what an accessibility checker says of them in Chromium, in both schemes, and that nothing is loaded for them.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { start } from "../example.mjs";
 import { launch } from "./chromium.js";
 
-const BINARY = process.env.ERROR_MAPPING_BIN ?? fileURLToPath(new URL("../../target/debug/examples/error_mapping", import.meta.url));
 const { source: AXE } = createRequire(import.meta.url)("axe-core");
 // For somebody to look at: SCREENSHOTS=1 npm test -- error-pages.test.js
 const PICTURES = process.env.SCREENSHOTS && fileURLToPath(new URL("screenshots/", import.meta.url));
@@ -17,12 +15,7 @@ const PICTURES = process.env.SCREENSHOTS && fileURLToPath(new URL("screenshots/"
 const PAGES = { "/fail/panic": 500, "/fail/order": 402, "/fail/upstream": 502, "/fail/timeout": 504, "/fail/overload": 503, "/nowhere": 404 };
 const SIZES = { desktop: [1280, 800], phone: [320, 640] };
 
-async function serve(...options) {
-  if (!existsSync(BINARY)) throw new Error(`${BINARY} is not there: cargo build --features full --example error_mapping`);
-  const child = spawn(BINARY, ["--listen", "127.0.0.1:0", ...options], { stdio: ["ignore", "pipe", "ignore"] });
-  const [line] = await once(child.stdout, "data");
-  return { url: String(line).trim(), stop: () => child.kill() };
-}
+const serve = (...options) => start("error_mapping", ...options);
 
 describe("the page of a failure", () => {
   let browser, servers;

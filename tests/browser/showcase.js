@@ -1,58 +1,14 @@
 // Starts the built showcase on a free port, and speaks to it in ways that `fetch` cannot.
 
-import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { once } from "node:events";
 import { connect } from "node:net";
-import { fileURLToPath } from "node:url";
 
-const BINARY = process.env.SHOWCASE_BIN ?? fileURLToPath(new URL("../../target/debug/examples/showcase", import.meta.url));
+import * as example from "../example.mjs";
 
-/** Runs the binary with `args` and waits for its end. */
-export async function run(...args) {
-  assertBuilt();
-  const child = spawn(BINARY, args, { stdio: ["ignore", "pipe", "pipe"] });
-  let output = "";
-  child.stdout.on("data", (chunk) => (output += chunk));
-  child.stderr.on("data", (chunk) => (output += chunk));
-  const [code] = await once(child, "close");
-  return { code, output };
-}
+/** Runs the showcase with `args` and waits for its end. */
+export const run = (...args) => example.run("showcase", ...args);
 
-/** Starts the showcase; `url` has no slash at its end. */
-export async function start() {
-  assertBuilt();
-  const child = spawn(BINARY, ["--listen", "127.0.0.1:0"], { stdio: ["ignore", "pipe", "pipe"] });
-  let log = "";
-  child.stderr.on("data", (chunk) => (log += chunk));
-  const url = await new Promise((resolve, reject) => {
-    let printed = "";
-    const late = setTimeout(() => reject(new Error(`the showcase printed no URL within 20 s:\n${printed}${log}`)), 20_000);
-    child.stdout.on("data", (chunk) => {
-      printed += chunk;
-      const found = /http:\/\/[\w.:[\]]+/.exec(printed);
-      if (found && printed.includes("\n")) {
-        clearTimeout(late);
-        resolve(found[0]);
-      }
-    });
-    child.once("exit", (code) => reject(new Error(`the showcase ended with ${code}:\n${log}`)));
-  });
-  return {
-    url,
-    host: new URL(url).host,
-    /** What it wrote to stderr so far. */
-    log: () => log,
-    /** Asks it to stop, as Ctrl-C does, and returns its exit code. */
-    async stop(signal = "SIGINT") {
-      if (child.exitCode !== null) return child.exitCode;
-      const ended = once(child, "close");
-      child.kill(signal);
-      const [code] = await ended;
-      return code;
-    },
-  };
-}
+/** Starts the showcase. */
+export const start = () => example.start("showcase");
 
 /** Logs in and returns the token and the cookie. */
 export async function logIn(server) {
@@ -104,10 +60,4 @@ export async function untilHungUp(server, text) {
   let received = "";
   for await (const chunk of socket) received += chunk;
   return received;
-}
-
-function assertBuilt() {
-  if (!existsSync(BINARY)) {
-    throw new Error(`${BINARY} is not there. Build it: cargo build --example showcase --features full (or set SHOWCASE_BIN)`);
-  }
 }

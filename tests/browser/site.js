@@ -1,16 +1,14 @@
 // A site of many images in a folder of its own, and the lazy_images example that serves it.
 
-import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { crc32, deflateSync } from "node:zlib";
 
-const BINARY = process.env.LAZY_IMAGES_BIN ?? fileURLToPath(new URL("../../target/debug/examples/lazy_images", import.meta.url));
+import { start } from "../example.mjs";
 
 export const IMAGES = 100;
 
@@ -66,26 +64,13 @@ export async function slowStylesheet(delay) {
 
 /** Serves `root`; `requests(prefix)` counts what its log tells. */
 export async function serve(root, ...options) {
-  if (!existsSync(BINARY)) {
-    throw new Error(`${BINARY} is not there. Build it: cargo build --example lazy_images --features lazy-images (or set LAZY_IMAGES_BIN)`);
-  }
-  const child = spawn(BINARY, ["--listen", "127.0.0.1:0", "--root", root, ...options], { stdio: ["ignore", "pipe", "pipe"] });
-  let log = "";
-  child.stderr.on("data", (chunk) => (log += chunk));
-  const url = await new Promise((resolve, reject) => {
-    child.once("exit", (code) => reject(new Error(`the example ended with ${code}:\n${log}`)));
-    child.stdout.once("data", (line) => resolve(String(line).trim().replace(/\/$/, "")));
-  });
+  const server = await start("lazy_images", "--root", root, ...options);
+  let since = 0;
   return {
-    url,
+    ...server,
     /** How many different files beneath `prefix` were asked for. */
-    requests: (prefix = "/img/") => new Set(log.split("\n").filter((line) => line.startsWith(`GET ${prefix}`))).size,
-    forget: () => (log = ""),
-    async stop() {
-      const ended = once(child, "close");
-      child.kill("SIGKILL");
-      await ended;
-    },
+    requests: (prefix = "/img/") => new Set(server.log().slice(since).split("\n").filter((line) => line.startsWith(`GET ${prefix}`))).size,
+    forget: () => (since = server.log().length),
   };
 }
 

@@ -9,6 +9,9 @@ import { client, eventually, exchange, gateway, nobody, rawUpstream, sleep, upst
 const GET = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 const post = (body) => `POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 
+/** What comes every 700 ms, for longer than three seconds in all, is far from the limit each time. */
+const patient = (up) => gateway(up, "--patience", "3");
+
 async function assertProblem(url, status, headers = {}) {
   const response = await fetch(url, { headers });
   assert.equal(response.status, status);
@@ -51,11 +54,11 @@ describe("before the head has come", () => {
     }));
 
   test("it is silent while a client uploads slowly: the upload is no silence", () =>
-    using([() => upstream((request, response) => request.resume().on("end", () => response.end("all of it"))), gateway], async (_, server) => {
+    using([() => upstream((request, response) => request.resume().on("end", () => response.end("all of it"))), patient], async (_, server) => {
       const uploading = client(server);
       uploading.send("POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\n\r\n");
       for (const letter of "abcde") {
-        await sleep(400);
+        await sleep(700);
         uploading.send(letter);
       }
       assert.match(await uploading.all(), /^HTTP\/1\.1 200[^]*all of it/);
@@ -98,11 +101,11 @@ describe("after the head has come", () => {
           upstream(async (_, response) => {
             for (const letter of "abcde") {
               response.write(letter);
-              await sleep(400);
+              await sleep(700);
             }
             response.end();
           }),
-        gateway,
+        patient,
       ],
       async (_, server) => assert.equal(await (await fetch(server.url)).text(), "abcde"),
     ));
@@ -192,10 +195,10 @@ describe("a client that goes away", () => {
 
   test("in the middle of its own upload: the upstream sees no clean end", () => {
     const aborted = [];
-    return using([() => upstream((request) => request.resume().on("aborted", () => aborted.push(request)).on("error", () => {})), gateway], async (_, server) => {
+    return using([() => upstream((request) => request.resume().on("aborted", () => aborted.push(request)).on("error", () => {})), gateway], async (up, server) => {
       const uploading = client(server);
       uploading.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n");
-      await sleep(100);
+      await eventually(() => up.requests.length === 1, "the upload has begun");
       uploading.close();
       await eventually(() => aborted.length === 1, "the upload was aborted");
     });

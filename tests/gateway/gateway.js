@@ -1,63 +1,15 @@
 // Starts the built gateway, and upstreams and clients that do what well-behaved ones never would.
 
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { connect, createServer } from "node:net";
-import { fileURLToPath } from "node:url";
 
-const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../target", import.meta.url));
+import { run as runExample, start } from "../example.mjs";
 
-function binary(name) {
-  const path = `${target}/${process.env.PROFILE ?? "debug"}/examples/${name}`;
-  if (!existsSync(path)) throw new Error(`${path} is not there: cargo build --features full --example ${name}`);
-  return path;
-}
+export { start };
 
 /** Runs the gateway with `args` and waits for its end. */
-export async function run(...args) {
-  const child = spawn(binary("gateway"), args, { stdio: ["ignore", "pipe", "pipe"] });
-  let output = "";
-  child.stdout.on("data", (chunk) => (output += chunk));
-  child.stderr.on("data", (chunk) => (output += chunk));
-  const [code] = await once(child, "close");
-  return { code, output };
-}
-
-/** Starts a built example, with `--listen` and `args`. Stop it in the end. */
-export async function start(name, ...args) {
-  const listen = args.includes("--listen") ? [] : ["--listen", "127.0.0.1:0"];
-  const child = spawn(binary(name), [...listen, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  const exited = once(child, "close");
-  let log = "";
-  child.stderr.on("data", (chunk) => (log += chunk));
-  const host = await new Promise((resolve, reject) => {
-    let printed = "";
-    const late = setTimeout(() => reject(new Error(`${name} printed no URL within 20 s: ${printed}${log}`)), 20_000);
-    child.stdout.on("data", (chunk) => {
-      printed += chunk;
-      const found = /\w+:\/\/([\w.:[\]]+)\n/.exec(printed);
-      if (found) {
-        clearTimeout(late);
-        resolve(found[1]);
-      }
-    });
-    child.once("exit", (code) => reject(new Error(`${name} ended with ${code}: ${log}`)));
-  });
-  return {
-    host,
-    url: `http://${host}`,
-    port: Number(host.split(":").at(-1)),
-    pid: child.pid,
-    log: () => log,
-    async stop(signal = "SIGTERM") {
-      child.kill(signal);
-      const [code] = await exited;
-      return code;
-    },
-  };
-}
+export const run = (...args) => runExample("gateway", ...args);
 
 /** Where a test names none: what is true of a proxy is true with and without a cache in it. */
 const PROFILE = process.env.GATEWAY_PROFILE ?? "off";

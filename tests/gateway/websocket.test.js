@@ -78,17 +78,17 @@ describe("the tunnel", () => {
     }));
 
   test("nobody speaks: it is closed when patience ends, and not before", () =>
-    using([switching(), gateway], async (up, server) => {
+    using([switching(), (up) => gateway(up, "--patience", "3")], async (up, server) => {
       const asking = client(server);
       asking.send(ASK);
       await asking.until(/101/);
       const begun = Date.now();
-      for (let n = 0; n < 4; n++) {
-        await sleep(400);
+      for (let n = 0; n < 5; n++) {
+        await sleep(700);
         asking.send("x");
       }
       await asking.closed;
-      assert.ok(Date.now() - begun >= 2_000, "it was closed while somebody spoke");
+      assert.ok(Date.now() - begun >= 6_000, "it was closed while somebody spoke");
       await eventually(() => up.connections() === 0, "the upstream is let go");
     }));
 

@@ -16,7 +16,7 @@ use http::{HeaderMap, Request, Response, StatusCode, header};
 use tokio_tungstenite::tungstenite::{self, Message, client::IntoClientRequest as _};
 use tower::ServiceExt as _;
 
-use crate::support::whole;
+use crate::support::{orders, whole};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Floor {
@@ -27,25 +27,7 @@ enum Floor {
     WsUpgrade,
 }
 
-/// All orders of the five layers, each from the inside out.
-fn orders() -> Vec<Vec<Floor>> {
-    use Floor::{ConditionalCache, ErrorMapping, LazyImages, TokenAuth, WsUpgrade};
-    let mut orders = vec![vec![]];
-    for floor in [ErrorMapping, TokenAuth, ConditionalCache, LazyImages, WsUpgrade] {
-        orders = orders
-            .into_iter()
-            .flat_map(|order: Vec<Floor>| {
-                (0..=order.len()).map(move |at| {
-                    let mut order = order.clone();
-                    order.insert(at, floor);
-                    order
-                })
-            })
-            .collect();
-    }
-    assert_eq!(orders.len(), 120);
-    orders
-}
+const FLOORS: [Floor; 5] = [Floor::ErrorMapping, Floor::TokenAuth, Floor::ConditionalCache, Floor::LazyImages, Floor::WsUpgrade];
 
 /// Knows one token, whose principal can be revoked.
 struct Fixed(Revoker);
@@ -108,7 +90,7 @@ const GOOD: (&str, &str) = ("authorization", "Bearer good");
 
 #[tokio::test]
 async fn a_stranger_is_refused_in_every_order() {
-    for order in orders() {
+    for order in orders(&FLOORS) {
         let app = stack(&order, &Revoker::new());
         let (status, headers, body) = ask(&app, "/article", &[]).await;
         assert_eq!((status, &headers["www-authenticate"]), (StatusCode::UNAUTHORIZED, &"Bearer".parse().unwrap()), "{order:?}");
@@ -123,7 +105,7 @@ async fn a_stranger_is_refused_in_every_order() {
 
 #[tokio::test]
 async fn a_stranger_learns_nothing_from_validators_in_any_order() {
-    for order in orders() {
+    for order in orders(&FLOORS) {
         let app = stack(&order, &Revoker::new());
         let (_, headers, _) = ask(&app, "/article", &[GOOD]).await;
         let tag = headers["etag"].to_str().unwrap();
@@ -134,7 +116,7 @@ async fn a_stranger_learns_nothing_from_validators_in_any_order() {
 
 #[tokio::test]
 async fn a_known_caller_gets_a_private_answer_and_then_a_304_in_every_order() {
-    for order in orders() {
+    for order in orders(&FLOORS) {
         let app = stack(&order, &Revoker::new());
         let (status, first, body) = ask(&app, "/article", &[GOOD]).await;
         assert_eq!((status, body.as_str()), (StatusCode::OK, "an article"), "{order:?}");
@@ -146,7 +128,7 @@ async fn a_known_caller_gets_a_private_answer_and_then_a_304_in_every_order() {
 
 #[tokio::test]
 async fn a_page_has_lazy_images_and_then_a_304_in_every_order() {
-    for order in orders() {
+    for order in orders(&FLOORS) {
         let app = stack(&order, &Revoker::new());
         let (status, first, body) = ask(&app, "/gallery", &[GOOD]).await;
         assert_eq!((status, body.as_str()), (StatusCode::OK, LAZY_GALLERY), "{order:?}");
@@ -159,7 +141,7 @@ async fn a_page_has_lazy_images_and_then_a_304_in_every_order() {
 
 #[tokio::test]
 async fn a_policy_never_makes_somebodys_answer_public_in_any_order() {
-    for order in orders() {
+    for order in orders(&FLOORS) {
         let (_, headers, _) = ask(&stack(&order, &Revoker::new()), "/asset.css", &[GOOD]).await;
         let control = headers["cache-control"].to_str().unwrap();
         assert!(control.contains("private") && !control.contains("public"), "{order:?}: {control}");
@@ -168,7 +150,7 @@ async fn a_policy_never_makes_somebodys_answer_public_in_any_order() {
 
 #[tokio::test]
 async fn a_panic_is_a_500_that_tells_nothing_in_every_order() {
-    for order in orders() {
+    for order in orders(&FLOORS) {
         let (status, headers, body) = ask(&stack(&order, &Revoker::new()), "/panic", &[GOOD]).await;
         assert_eq!(
             (status, &headers["cache-control"]),
@@ -181,7 +163,7 @@ async fn a_panic_is_a_500_that_tells_nothing_in_every_order() {
 
 #[tokio::test]
 async fn a_handlers_problem_becomes_a_page_in_every_order() {
-    for order in orders() {
+    for order in orders(&FLOORS) {
         let app = stack(&order, &Revoker::new());
         let (status, headers, body) = ask(&app, "/refuse", &[GOOD, ("accept", "text/html")]).await;
         assert_eq!(status, StatusCode::CONFLICT, "{order:?}");
@@ -199,7 +181,7 @@ async fn a_handlers_problem_becomes_a_page_in_every_order() {
 
 #[tokio::test]
 async fn a_refusal_is_a_page_for_a_browser_when_error_mapping_stands_outside() {
-    for order in orders().into_iter().filter(|order| order.last() == Some(&Floor::ErrorMapping)) {
+    for order in orders(&FLOORS).into_iter().filter(|order| order.last() == Some(&Floor::ErrorMapping)) {
         let (status, headers, body) = ask(&stack(&order, &Revoker::new()), "/article", &[("accept", "text/html")]).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{order:?}");
         assert_eq!(headers["www-authenticate"], "Bearer", "{order:?}");
@@ -224,7 +206,7 @@ fn handshake(address: SocketAddr, fields: &[(&'static str, &str)]) -> http::Requ
 
 #[tokio::test]
 async fn a_socket_opens_for_who_may_and_ends_with_the_token_in_every_order() {
-    for order in orders() {
+    for order in orders(&FLOORS) {
         let revoker = Revoker::new();
         let address = serve(stack(&order, &revoker)).await;
         let (mut socket, _) = tokio_tungstenite::connect_async(handshake(address, &[GOOD])).await.unwrap();
@@ -238,7 +220,7 @@ async fn a_socket_opens_for_who_may_and_ends_with_the_token_in_every_order() {
 
 #[tokio::test]
 async fn a_socket_is_refused_before_the_upgrade_in_every_order() {
-    for order in orders() {
+    for order in orders(&FLOORS) {
         let address = serve(stack(&order, &Revoker::new())).await;
         for (name, fields, expected) in [
             ("no token", &[][..], 401),

@@ -37,6 +37,18 @@ use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 use self::forger::Forger;
 use crate::support::{allocations, empty, get, now, whole};
 
+/// The algorithms of key pairs, each with the name of a key for it.
+const ASYMMETRIC: [(Algorithm, &str); 9] = [
+    (Algorithm::Rs256, "rsa2048"),
+    (Algorithm::Rs384, "rsa2048"),
+    (Algorithm::Rs512, "rsa2048"),
+    (Algorithm::Ps256, "rsa2048"),
+    (Algorithm::Ps384, "rsa2048"),
+    (Algorithm::Ps512, "rsa2048"),
+    (Algorithm::Es256, "p256"),
+    (Algorithm::Es384, "p384"),
+    (Algorithm::EdDsa, "ed25519"),
+];
 pub(crate) const ISSUER: &str = "https://issuer.example";
 pub(crate) const AUDIENCE: &str = "https://api.example";
 pub(crate) const SECRET: [u8; 32] = *b"secret that only tests may know!";

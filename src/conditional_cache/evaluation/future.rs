@@ -27,7 +27,7 @@ use crate::{
 };
 
 pin_project! {
-    /// The future of [`ConditionalCache`](super::super::ConditionalCache) and of [`Precondition`](super::Precondition).
+    /// The future of [`ConditionalCache`](super::ConditionalCache).
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F, B>
     where
@@ -41,7 +41,7 @@ pin_project! {
 }
 
 /// What is kept of a request to judge its response.
-pub(in crate::conditional_cache) struct Plan {
+pub(super) struct Plan {
     head: bool,
     may_be_coded: bool,
     tagger: Tagger,
@@ -69,7 +69,7 @@ struct Holding<B: Body> {
 
 impl<F, B: Body> ResponseFuture<F, B> {
     #[inline]
-    pub(in crate::conditional_cache) fn new(inner: F, plan: Option<Plan>) -> Self {
+    pub(super) fn new(inner: F, plan: Option<Plan>) -> Self {
         Self { inner, plan, holding: None }
     }
 }
@@ -129,12 +129,7 @@ where
 impl Plan {
     /// Only GET and HEAD: after any other method the work is done, and no condition can undo it.
     #[inline]
-    pub(in crate::conditional_cache) fn of<B>(
-        request: &Request<B>,
-        tagger: Tagger,
-        cutter: &Cutter,
-        writer: Option<&Writer>,
-    ) -> Option<Self> {
+    pub(super) fn of<B>(request: &Request<B>, tagger: Tagger, cutter: &Cutter, writer: Option<&Writer>) -> Option<Self> {
         let head = match *request.method() {
             Method::GET => false,
             Method::HEAD => true,

@@ -1,6 +1,6 @@
 use tower_layer::Layer;
 
-use super::service::Precondition;
+use super::service::ConditionalCache;
 use crate::{
     conditional_cache::{
         partial::Cutter,
@@ -72,9 +72,9 @@ impl PreconditionLayer {
 }
 
 impl<S> Layer<S> for PreconditionLayer {
-    type Service = Precondition<S>;
+    type Service = ConditionalCache<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Precondition::new(inner, self.tagger, self.cutter.clone())
+        ConditionalCache::new(inner, None, self.tagger, self.cutter.clone())
     }
 }

@@ -1,8 +1,7 @@
-//! Makes entity tags and answers conditional and range requests, and writes nothing about caching: see [`PreconditionLayer`].
+//! Makes entity tags and answers conditional and range requests, by [`PreconditionLayer`] alone or with a policy written.
 
 mod future;
 mod layer;
 mod service;
 
-pub(super) use self::future::Plan;
-pub use self::{future::ResponseFuture, layer::PreconditionLayer, service::Precondition};
+pub use self::{future::ResponseFuture, layer::PreconditionLayer, service::ConditionalCache};

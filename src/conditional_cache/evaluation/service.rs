@@ -6,23 +6,25 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::future::{Plan, ResponseFuture};
-use crate::conditional_cache::{body::ResponseBody, partial::Cutter, tagging::Tagger};
+use crate::conditional_cache::{body::ResponseBody, cache_policy::Writer, partial::Cutter, tagging::Tagger};
 
-/// The service that [`PreconditionLayer`](super::PreconditionLayer) makes.
+/// The service that [`ConditionalCacheLayer`](super::super::ConditionalCacheLayer) and [`PreconditionLayer`](super::PreconditionLayer) make.
 #[derive(Clone, Debug)]
-pub struct Precondition<S> {
+pub struct ConditionalCache<S> {
     inner: S,
+    /// `None` where no policy is written.
+    writer: Option<Writer>,
     tagger: Tagger,
     cutter: Cutter,
 }
 
-impl<S> Precondition<S> {
-    pub(super) fn new(inner: S, tagger: Tagger, cutter: Cutter) -> Self {
-        Self { inner, tagger, cutter }
+impl<S> ConditionalCache<S> {
+    pub(in crate::conditional_cache) fn new(inner: S, writer: Option<Writer>, tagger: Tagger, cutter: Cutter) -> Self {
+        Self { inner, writer, tagger, cutter }
     }
 }
 
-impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Precondition<S>
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for ConditionalCache<S>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     ResBody: Body<Data: From<Bytes>>,
@@ -36,7 +38,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let plan = Plan::of(&request, self.tagger, &self.cutter, None);
+        let plan = Plan::of(&request, self.tagger, &self.cutter, self.writer.as_ref());
         self.cutter.prepare(&mut request);
         ResponseFuture::new(self.inner.call(request), plan)
     }

@@ -112,16 +112,21 @@ impl From<Reason> for Forward {
 pub(super) fn write(headers: &mut HeaderMap, telling: &Telling, handling: Handling) {
     // An empty line is our place only behind all others.
     let mut lines = headers.get_all(NAME).iter();
-    if lines.next().is_some_and(HeaderValue::is_empty) && lines.next().is_some() {
+    let is_first = lines.next().is_some_and(HeaderValue::is_empty) && lines.next().is_some();
+    if is_first && telling.setting != CacheStatus::Off {
         drop_empty_lines(headers);
     }
     tell(headers, telling, handling, |member| member.value());
 }
 
-/// The same of a fresh hit, as nearly all are: what is told differs in the seconds that are left.
-pub(super) fn write_hit(headers: &mut HeaderMap, telling: &Telling, ttl: i64, known: &Memo) {
-    let number = if telling.setting == CacheStatus::Detailed { ttl } else { 0 };
-    tell(headers, telling, Handling::Hit { ttl, detail: None }, |member| known.value(number, || member.value()));
+/// The same of a hit. What is told of nearly all differs in the seconds that are left, or in nothing.
+pub(super) fn write_hit(headers: &mut HeaderMap, telling: &Telling, ttl: i64, detail: Option<&'static str>, known: &Memo) {
+    vacate(headers, telling.setting);
+    tell(headers, telling, Handling::Hit { ttl, detail }, |member| match (telling.setting, detail) {
+        (CacheStatus::Detailed, None) => known.value(ttl, || member.value()),
+        (CacheStatus::Detailed, Some(_)) => member.value(),
+        _ => known.value(0, || member.value()),
+    });
 }
 
 fn tell(
@@ -132,7 +137,7 @@ fn tell(
 ) {
     event!(DEBUG, "shared cache", did = Member { name, setting: CacheStatus::Detailed, handling });
     let value = match (setting, handling) {
-        (CacheStatus::Off, _) => return drop_empty_lines(headers),
+        (CacheStatus::Off, _) => return,
         (CacheStatus::On, Handling::Hit { .. }) if name.is_default() => HeaderValue::from_static("donjon; hit"),
         (&setting, _) => value(&Member { name, setting, handling }),
     };
@@ -161,6 +166,13 @@ pub(super) fn reserve(headers: &mut HeaderMap, setting: CacheStatus) {
     drop_empty_lines(headers);
     if setting != CacheStatus::Off {
         headers.append(NAME, HeaderValue::from_static(""));
+    }
+}
+
+/// Gives up the place that another layer, which tells more, holds in what is stored.
+pub(super) fn vacate(headers: &mut HeaderMap, setting: CacheStatus) {
+    if setting == CacheStatus::Off {
+        drop_empty_lines(headers);
     }
 }
 
@@ -231,163 +243,4 @@ impl fmt::Display for Member<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use sfv::{BareItem, List, ListEntry, Parser};
-
-    #[test]
-    fn members() {
-        let forwarded = |why, status: Option<u16>, outcome, collapsed| Handling::Forwarded {
-            why,
-            status: status.map(|status| StatusCode::from_u16(status).unwrap()),
-            outcome,
-            collapsed,
-        };
-        let hit = Handling::Hit { ttl: 30, detail: None };
-        let stale = Handling::Hit { ttl: -5, detail: Some("stale-while-revalidate") };
-        let replaced = |status| forwarded(Forward::Stale, status, Outcome::Replaced { ttl: -5 }, Collapsed::No);
-        let stored = forwarded(Forward::UriMiss, Some(200), Outcome::Stored { ttl: 60 }, Collapsed::No);
-        let refused = forwarded(Forward::VaryMiss, Some(200), Outcome::Refused(NotStored::SetCookie), Collapsed::No);
-        let validated = forwarded(Forward::Stale, Some(304), Outcome::Passed, Collapsed::Yes);
-        let passed = forwarded(Forward::Method, None, Outcome::Passed, Collapsed::No);
-        for (name, setting, handling, expected) in [
-            ("nothing is told", CacheStatus::Off, hit, None),
-            ("a hit", CacheStatus::On, hit, Some("donjon; hit")),
-            ("a hit in detail", CacheStatus::Detailed, hit, Some("donjon; hit; ttl=30")),
-            ("a stale hit", CacheStatus::On, stale, Some("donjon; hit")),
-            ("a stale hit in detail", CacheStatus::Detailed, stale, Some("donjon; hit; ttl=-5; detail=stale-while-revalidate")),
-            ("an error replaced", CacheStatus::On, replaced(Some(503)), Some("donjon; fwd=stale; fwd-status=503")),
-            (
-                "no answer, replaced, in detail",
-                CacheStatus::Detailed,
-                replaced(None),
-                Some("donjon; fwd=stale; ttl=-5; detail=stale-if-error"),
-            ),
-            ("a miss", CacheStatus::On, stored, Some("donjon; fwd=uri-miss; fwd-status=200; stored")),
-            ("a miss in detail", CacheStatus::Detailed, stored, Some("donjon; fwd=uri-miss; fwd-status=200; stored; ttl=60")),
-            ("refused", CacheStatus::On, refused, Some("donjon; fwd=vary-miss; fwd-status=200")),
-            (
-                "refused in detail",
-                CacheStatus::Detailed,
-                refused,
-                Some("donjon; fwd=vary-miss; fwd-status=200; detail=set-cookie"),
-            ),
-            ("validated with another", CacheStatus::On, validated, Some("donjon; fwd=stale; fwd-status=304; collapsed")),
-            ("passed", CacheStatus::On, passed, Some("donjon; fwd=method")),
-            ("nothing stored", CacheStatus::On, Handling::Nothing, Some("donjon; detail=only-if-cached")),
-        ] {
-            let mut headers = HeaderMap::new();
-            write(&mut headers, &Telling { setting, ..Telling::default() }, handling);
-            assert_eq!(headers.get(NAME).map(|value| value.to_str().unwrap()), expected, "{name}");
-        }
-    }
-
-    fn named(name: &str) -> Telling {
-        Telling { setting: CacheStatus::On, name: CacheName::new(name).unwrap() }
-    }
-
-    #[test]
-    fn caches_nearer_to_the_origin_come_first() {
-        let mut headers = HeaderMap::new();
-        headers.insert(NAME, HeaderValue::from_static("origin; hit"));
-        write(&mut headers, &named("donjon"), Handling::Hit { ttl: 0, detail: None });
-        write(&mut headers, &named("192.0.2.1"), Handling::Hit { ttl: 0, detail: None });
-        let members: Vec<_> = headers.get_all(NAME).iter().collect();
-        assert_eq!(members, ["origin; hit", "donjon; hit", "\"192.0.2.1\"; hit"]);
-    }
-
-    #[test]
-    fn the_place_that_is_held_is_taken_or_given_up() {
-        for (name, stored, setting, expected) in [
-            ("taken", &[][..], CacheStatus::On, &["donjon; hit"][..]),
-            ("taken after another cache's", &["origin; hit"], CacheStatus::On, &["origin; hit", "donjon; hit"]),
-            ("taken after empty lines", &["", "origin; hit", ""], CacheStatus::On, &["origin; hit", "donjon; hit"]),
-            ("taken after an empty line alone", &[""], CacheStatus::On, &["donjon; hit"]),
-            ("given up", &[], CacheStatus::Off, &[]),
-            ("given up after empty lines", &["", "origin; hit", ""], CacheStatus::Off, &["origin; hit"]),
-            ("given up after another cache's", &["origin; hit", "edge"], CacheStatus::Off, &["origin; hit", "edge"]),
-        ] {
-            let mut headers: HeaderMap = stored.iter().map(|line| (NAME, HeaderValue::from_static(line))).collect();
-            reserve(&mut headers, CacheStatus::Detailed);
-            let telling = Telling { setting, name: CacheName::default() };
-            let mut fresh = headers.clone();
-            write(&mut headers, &telling, Handling::Hit { ttl: 0, detail: None });
-            write_hit(&mut fresh, &telling, 0, &Memo::default());
-            assert_eq!(headers.get_all(NAME).iter().collect::<Vec<_>>(), expected, "{name}");
-            assert_eq!(fresh, headers, "{name}");
-        }
-    }
-
-    #[test]
-    fn empty_lines_of_caches_nearer_to_the_origin_hold_no_place() {
-        for (name, live, expected) in [
-            ("alone", &[""][..], &["donjon; hit"][..]),
-            ("two", &["", ""], &["donjon; hit"]),
-            ("before another", &["", "origin; hit"], &["origin; hit", "donjon; hit"]),
-            ("after another", &["origin; hit", ""], &["origin; hit", "donjon; hit"]),
-            ("around others", &["", "origin; hit", "", "edge", ""], &["origin; hit", "edge", "donjon; hit"]),
-        ] {
-            let mut headers: HeaderMap = live.iter().map(|line| (NAME, HeaderValue::from_static(line))).collect();
-            write(&mut headers, &named("donjon"), Handling::Hit { ttl: 0, detail: None });
-            assert_eq!(headers.get_all(NAME).iter().collect::<Vec<_>>(), expected, "{name}");
-        }
-    }
-
-    /// What a store holds without a place was stored when nothing was told, by another layer perhaps.
-    #[test]
-    fn what_was_stored_when_nothing_was_told_has_no_empty_lines_either() {
-        let mut headers: HeaderMap = ["", "origin; hit"].iter().map(|line| (NAME, HeaderValue::from_static(line))).collect();
-        reserve(&mut headers, CacheStatus::Off);
-        write_hit(&mut headers, &named("donjon"), 1, &Memo::default());
-        assert_eq!(headers.get_all(NAME).iter().collect::<Vec<_>>(), ["origin; hit", "donjon; hit"]);
-    }
-
-    /// Every member is a list member by the strict grammar.
-    #[test]
-    fn what_is_told_is_a_structured_field() {
-        for reason in [NotStored::NoStore, NotStored::RequestContent, NotStored::VaryAny] {
-            let handling = Handling::Forwarded {
-                why: Forward::Bypass,
-                status: Some(StatusCode::OK),
-                outcome: Outcome::Refused(reason),
-                collapsed: Collapsed::Yes,
-            };
-            let name = &CacheName::default();
-            let text = Member { name, setting: CacheStatus::Detailed, handling }.to_string();
-            let read = super::super::structured::list(text.as_bytes());
-            assert_eq!(read, Some(vec![super::super::structured::Item::Token("donjon")]), "{text}");
-        }
-    }
-
-    #[test]
-    #[ignore = "needs what tests/conformance/structured-fields fetches"]
-    fn structured_field_tests() {
-        for case in crate::core::header::structured_field_tests::texts() {
-            let mut headers = HeaderMap::new();
-            if let Ok(name) = CacheName::new(&case.text) {
-                let telling = Telling { setting: CacheStatus::Detailed, name };
-                write(&mut headers, &telling, Handling::Hit { ttl: -1, detail: None });
-            }
-            let expected = case.written.filter(|_| !case.text.is_empty()).map(|name| name + "; hit; ttl=-1");
-            assert_eq!(headers.get(NAME).map(|line| line.to_str().unwrap()), expected.as_deref(), "{}", case.name);
-        }
-    }
-
-    proptest! {
-        /// Another implementation of structured fields reads the name that was given, however long it is.
-        #[test]
-        fn the_name_is_read_back(name in "[ -~]{1,200}") {
-            let mut headers = HeaderMap::new();
-            write(&mut headers, &named(&name), Handling::Hit { ttl: 1, detail: None });
-            let list: List = Parser::new(headers[NAME].to_str().unwrap()).parse().unwrap();
-            let [ListEntry::Item(item)] = &list[..] else { panic!("one member was written") };
-            let told = match &item.bare_item {
-                BareItem::Token(token) => token.as_str(),
-                BareItem::String(string) => string.as_str(),
-                other => panic!("{other:?}"),
-            };
-            prop_assert_eq!((told, item.params.len()), (name.as_str(), 1));
-        }
-    }
-}
+mod tests;

@@ -191,7 +191,9 @@ where
         };
         self.shared.counters.collapsed.add();
         let handling = Handling::Forwarded { why, status: None, outcome: Outcome::Passed, collapsed: Collapsed::Yes };
-        cache_status::write(response.headers_mut(), &self.shared.settings.status, handling);
+        let (headers, status) = (response.headers_mut(), &self.shared.settings.status);
+        cache_status::vacate(headers, status.setting);
+        cache_status::write(headers, status, handling);
         Some(response)
     }
 
@@ -291,10 +293,7 @@ pub(super) fn hit<St, B: Body>(
     let age = terms.age(now);
     let (status, ttl) = (&shared.settings.status, terms.ttl_at(age));
     let mut response = from_stored(variant, inquiry, request, age, now);
-    match manner.detail() {
-        None => cache_status::write_hit(response.headers_mut(), status, ttl, &shared.told),
-        detail => cache_status::write(response.headers_mut(), status, Handling::Hit { ttl, detail }),
-    }
+    cache_status::write_hit(response.headers_mut(), status, ttl, manner.detail(), &shared.told);
     response
 }
 

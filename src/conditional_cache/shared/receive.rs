@@ -90,6 +90,7 @@ impl<St: Store> Forwarded<St> {
         self.shared.counters.stand_ins.add();
         let now = self.received;
         let mut response = from_stored(&variant, &self.inquiry, &self.request, terms.age(now), now);
+        cache_status::vacate(response.headers_mut(), self.shared.settings.status.setting);
         let outcome = Outcome::Replaced { ttl: terms.ttl(now) };
         self.tell(&mut response, Handling::Forwarded { why: self.why, status: failure, outcome, collapsed: Collapsed::No });
         if let Some(lead) = lead {
@@ -129,6 +130,7 @@ impl<St: Store> Forwarded<St> {
         }
         let variant = stored.with_head(head);
         let mut response = from_stored(&variant, &self.inquiry, &self.request, terms.age(now), now);
+        cache_status::vacate(response.headers_mut(), self.shared.settings.status.setting);
         add_own_cookies(response.headers_mut(), update, rules.cookies);
         let outcome = if stays.is_ok() { Outcome::Stored { ttl: terms.ttl(now) } } else { Outcome::Passed };
         self.tell_forwarded(&mut response, StatusCode::NOT_MODIFIED, outcome);

@@ -1,4 +1,6 @@
-use std::{error::Error, fmt};
+use std::error::Error;
+
+use crate::token_auth::kind_error::kind_error;
 
 /// A token that could not be issued.
 pub struct IssueError {
@@ -24,6 +26,19 @@ pub enum IssueErrorKind {
     SigningFailed,
 }
 
+impl IssueErrorKind {
+    const fn message(self) -> &'static str {
+        match self {
+            Self::ClaimsInvalid => "the claims are not an object",
+            Self::ClaimReserved => "a claim is reserved for the issuer",
+            Self::ScopeInvalid => "a scope has a character that scopes must not have",
+            Self::TimeOutOfRange => "the time is out of range",
+            Self::RandomnessUnavailable => "no random numbers",
+            Self::SigningFailed => "signing failed",
+        }
+    }
+}
+
 impl IssueError {
     pub(super) fn because(kind: IssueErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind, source: Some(source.into()) }
@@ -36,33 +51,4 @@ impl IssueError {
     }
 }
 
-impl From<IssueErrorKind> for IssueError {
-    fn from(kind: IssueErrorKind) -> Self {
-        Self { kind, source: None }
-    }
-}
-
-impl fmt::Debug for IssueError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("IssueError").field(&self.kind).finish()
-    }
-}
-
-impl fmt::Display for IssueError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
-            IssueErrorKind::ClaimsInvalid => "the claims are not an object",
-            IssueErrorKind::ClaimReserved => "a claim is reserved for the issuer",
-            IssueErrorKind::ScopeInvalid => "a scope has a character that scopes must not have",
-            IssueErrorKind::TimeOutOfRange => "the time is out of range",
-            IssueErrorKind::RandomnessUnavailable => "no random numbers",
-            IssueErrorKind::SigningFailed => "signing failed",
-        })
-    }
-}
-
-impl Error for IssueError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
-    }
-}
+kind_error!(IssueError, IssueErrorKind);

@@ -3,7 +3,7 @@ use std::{error::Error, fmt, future::Future};
 use http::{HeaderValue, Response, StatusCode, header};
 
 use super::{error::IssueError, token::Grant};
-use crate::{LayerBody, Problem, core::trace::event};
+use crate::{LayerBody, Problem, core::trace::event, token_auth::kind_error::kind_error};
 
 /// A name and a password, on their way to an [`Authenticate`].
 pub struct Credentials {
@@ -86,11 +86,21 @@ pub enum LoginErrorKind {
     NotIssued,
 }
 
+impl LoginErrorKind {
+    const fn message(self) -> &'static str {
+        match self {
+            Self::WrongCredentials => "wrong credentials",
+            Self::Unavailable => "the users cannot be looked up",
+            Self::NotIssued => "the token could not be issued",
+        }
+    }
+}
+
 impl LoginError {
     /// Name or password are wrong; which of them is not said, not even here.
     #[must_use]
     pub fn wrong_credentials() -> Self {
-        Self { kind: LoginErrorKind::WrongCredentials, source: None }
+        LoginErrorKind::WrongCredentials.into()
     }
 
     /// The users' database does not answer. The cause is for logs, and not shown to the client.
@@ -138,24 +148,4 @@ impl From<IssueError> for LoginError {
     }
 }
 
-impl fmt::Debug for LoginError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("LoginError").field(&self.kind).finish()
-    }
-}
-
-impl fmt::Display for LoginError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
-            LoginErrorKind::WrongCredentials => "wrong credentials",
-            LoginErrorKind::Unavailable => "the users cannot be looked up",
-            LoginErrorKind::NotIssued => "the token could not be issued",
-        })
-    }
-}
-
-impl Error for LoginError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
-    }
-}
+kind_error!(LoginError, LoginErrorKind);

@@ -1,9 +1,9 @@
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error, time::Duration};
 
 use http::{Response, StatusCode};
 
 use super::error::IssueError;
-use crate::{LayerBody, Problem, core::trace::event};
+use crate::{LayerBody, Problem, core::trace::event, token_auth::kind_error::kind_error};
 
 /// How long a client is sent away when the store does not answer.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -33,6 +33,19 @@ pub enum RefreshErrorKind {
     Unavailable,
     /// The token is good, and no other could be issued: 500.
     NotIssued,
+}
+
+impl RefreshErrorKind {
+    const fn message(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown refresh token",
+            Self::Expired => "expired refresh token",
+            Self::Reused => "refresh token used again",
+            Self::Refused => "the user is not let in any more",
+            Self::Unavailable => "the refresh tokens cannot be looked up",
+            Self::NotIssued => "the token could not be issued",
+        }
+    }
 }
 
 impl RefreshError {
@@ -79,42 +92,13 @@ impl RefreshError {
     }
 }
 
-impl From<RefreshErrorKind> for RefreshError {
-    fn from(kind: RefreshErrorKind) -> Self {
-        Self { kind, source: None }
-    }
-}
-
 impl From<IssueError> for RefreshError {
     fn from(error: IssueError) -> Self {
         Self { kind: RefreshErrorKind::NotIssued, source: Some(error.into()) }
     }
 }
 
-impl fmt::Debug for RefreshError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RefreshError").field(&self.kind).finish()
-    }
-}
-
-impl fmt::Display for RefreshError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
-            RefreshErrorKind::Unknown => "unknown refresh token",
-            RefreshErrorKind::Expired => "expired refresh token",
-            RefreshErrorKind::Reused => "refresh token used again",
-            RefreshErrorKind::Refused => "the user is not let in any more",
-            RefreshErrorKind::Unavailable => "the refresh tokens cannot be looked up",
-            RefreshErrorKind::NotIssued => "the token could not be issued",
-        })
-    }
-}
-
-impl Error for RefreshError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
-    }
-}
+kind_error!(RefreshError, RefreshErrorKind);
 
 #[cfg(test)]
 mod tests {

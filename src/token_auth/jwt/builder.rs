@@ -3,7 +3,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 
 use super::{
-    claims::{Leeway, Rules},
+    claims::{Leeway, Rules, audiences},
     key_source::KeySource,
     parse,
     verifier::{Inner, JwtVerifier},
@@ -158,12 +158,7 @@ impl JwtVerifierBuilder {
         if self.leeway.at_end > LEEWAY_MOST {
             return Err(ConfigErrorKind::LeewayTooLong.into());
         }
-        let audiences = match (self.audiences.is_empty(), self.any_audience) {
-            (true, false) => return Err(ConfigErrorKind::AudienceMissing.into()),
-            (false, true) => return Err(ConfigErrorKind::AudienceAmbiguous.into()),
-            (true, true) => None,
-            (false, false) => Some(self.audiences.into_boxed_slice()),
-        };
+        let audiences = audiences(self.audiences, self.any_audience)?;
         Ok(JwtVerifier::new(Inner {
             keys: self.keys,
             rules: Rules { issuer: issuer.map(Into::into), audiences, leeway: self.leeway },

@@ -7,6 +7,7 @@ use std::{
 
 use super::json::{self, Json, Members};
 use crate::token_auth::{
+    error::ConfigErrorKind,
     scope,
     verifier::TokenErrorKind::{self, ClaimMissing, ClaimsMalformed, Expired, NotYetValid, WrongAudience, WrongIssuer},
 };
@@ -21,6 +22,16 @@ pub(in crate::token_auth) struct Rules {
     /// `None` accepts any, also none.
     pub(super) audiences: Option<Box<[Box<str>]>>,
     pub(super) leeway: Leeway,
+}
+
+/// Whom a token may be for, as a builder was told: to take any has to be said, and nothing beside it.
+pub(in crate::token_auth) fn audiences(named: Vec<Box<str>>, any: bool) -> Result<Option<Box<[Box<str>]>>, ConfigErrorKind> {
+    match (named.is_empty(), any) {
+        (true, false) => Err(ConfigErrorKind::AudienceMissing),
+        (false, true) => Err(ConfigErrorKind::AudienceAmbiguous),
+        (true, true) => Ok(None),
+        (false, false) => Ok(Some(named.into_boxed_slice())),
+    }
 }
 
 /// How much longer a token is taken than it says, and how much earlier.

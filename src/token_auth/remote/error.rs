@@ -1,4 +1,6 @@
-use std::{error::Error, fmt};
+use std::error::Error;
+
+use crate::token_auth::kind_error::kind_error;
 
 /// Why something could not be had from another server.
 ///
@@ -65,26 +67,4 @@ impl RemoteError {
     }
 }
 
-impl From<RemoteErrorKind> for RemoteError {
-    fn from(kind: RemoteErrorKind) -> Self {
-        Self { kind, source: None }
-    }
-}
-
-impl fmt::Debug for RemoteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RemoteError").field(&self.kind).finish()
-    }
-}
-
-impl fmt::Display for RemoteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind.message())
-    }
-}
-
-impl Error for RemoteError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
-    }
-}
+kind_error!(RemoteError, RemoteErrorKind);

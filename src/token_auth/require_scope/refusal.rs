@@ -75,39 +75,8 @@ pub(super) fn not_granted<B>(requirement: &Requirement) -> Response<LayerBody<B>
 
 #[cfg(all(test, feature = "tracing"))]
 mod tests {
-    use std::{
-        io,
-        sync::{Mutex, PoisonError},
-    };
-
-    use tracing_subscriber::util::SubscriberInitExt as _;
-
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn logged(work: impl FnOnce()) -> String {
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
-        let listening = subscriber.set_default();
-        work();
-        drop(listening);
-        let bytes = log.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
+    use crate::core::trace::logged;
 
     #[test]
     fn the_operator_hears_of_a_missing_token_auth_and_of_nothing_else() {

@@ -1,9 +1,9 @@
 import gzip
 import re
-from collections import Counter
 
 import brotli
 import pytest
+from judge import judge, pytest_terminal_summary  # noqa: F401
 from server import Server
 
 SCRIPT = b"export const greeting = 'hello';\n" * 200
@@ -12,9 +12,6 @@ LOGO = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><rect width="
 PAGE = b"""<!doctype html><html lang="en"><title>Assets</title><link rel="stylesheet" href="{{site.css}}">
 <script type="module" src="{{app.js}}"></script><img src="{{logo.svg}}" alt=""></html>
 """
-
-# What was said of each answer, for the record at the end.
-RECORD = {}
 
 
 @pytest.fixture(scope="session")
@@ -34,23 +31,3 @@ def example(tmp_path_factory):
     assert server.request("PUT", "/items/a", body="one").status == 201
     yield server
     server.stop()
-
-
-@pytest.fixture
-def judge():
-    """Takes the notes of one answer; a bad one fails."""
-
-    def judge(answer, notes):
-        RECORD[answer] = notes
-        bad = [note for level, *note in notes if level == "bad"]
-        assert not bad, f"{answer}: {bad}"
-
-    return judge
-
-
-def pytest_terminal_summary(terminalreporter):
-    for answer, notes in RECORD.items():
-        counts = Counter(level for level, *_ in notes)
-        warnings = sorted({note[-1] for note in notes if note[0] == "warning"})
-        numbers = "  ".join(f"{level} {counts[level]:2}" for level in ["bad", "warning", "info", "good"])
-        terminalreporter.write_line(f"{answer:75} {numbers}  {' '.join(warnings)}")

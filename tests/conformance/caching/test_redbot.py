@@ -47,6 +47,6 @@ def test_the_judge_can_say_no(judge):
     assert "bad" in {level for level, *_ in notes}
     with pytest.raises(AssertionError):
         judge("httplint of a wrong answer", notes)
-    from conftest import RECORD
+    from judge import RECORD
 
     RECORD.pop("httplint of a wrong answer", None)

@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import http_sf
 import pytest
-from judges import FORMS, exchange, fields_of, lint, read_problem
+from answers import FORMS, exchange, fields_of, lint, read_problem
 from server import Server
 from upstream import Upstream
 

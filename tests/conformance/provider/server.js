@@ -1,43 +1,14 @@
 // Starts the built resource server on a free port.
 
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-
-const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../../target", import.meta.url));
-const BINARY = `${target}/${process.env.PROFILE ?? "debug"}/examples/resource_server`;
+import { start } from "../../example.mjs";
 
 export async function startServer(...args) {
-  if (!existsSync(BINARY)) throw new Error(`${BINARY} is not there: cargo build --features full --example resource_server`);
-  const child = spawn(BINARY, [...args, "--listen", "127.0.0.1:0"], { stdio: ["ignore", "pipe", "pipe"] });
-  let log = "";
-  child.stderr.on("data", (chunk) => (log += chunk));
-  const url = await new Promise((resolve, reject) => {
-    let printed = "";
-    const late = setTimeout(() => reject(new Error(`no URL within 20 s:\n${printed}${log}`)), 20_000);
-    child.stdout.on("data", (chunk) => {
-      printed += chunk;
-      const found = /http:\/\/[\w.:[\]]+/.exec(printed);
-      if (found && printed.includes("\n")) {
-        clearTimeout(late);
-        resolve(found[0]);
-      }
-    });
-    child.once("exit", (code) => reject(new Error(`the resource server ended with ${code}:\n${log}`)));
-  });
+  const server = await start("resource_server", ...args);
   return {
-    url,
-    log: () => log,
-    get: (path, headers = {}) => fetch(url + path, { headers }),
+    ...server,
+    get: (path, headers = {}) => fetch(server.url + path, { headers }),
     /** `GET /me` with a bearer token. */
-    me: (token) => fetch(`${url}/me`, { headers: { authorization: `Bearer ${token}` } }),
-    async stop() {
-      if (child.exitCode !== null) return;
-      const ended = once(child, "close");
-      child.kill("SIGKILL");
-      await ended;
-    },
+    me: (token) => fetch(`${server.url}/me`, { headers: { authorization: `Bearer ${token}` } }),
   };
 }
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { chromium } from "playwright-core";
-import { start } from "./server.js";
+import { start } from "../../example.mjs";
 
 let server;
 before(async () => (server = await start("wss")));
@@ -70,7 +70,7 @@ for (const [version, args] of [["HTTP/2.0", []], ["HTTP/1.1", ["--disable-http2"
       await foreign.goto("data:text/html,<title>elsewhere</title>");
       const code = await foreign.evaluate(
         (url) => new Promise((resolve) => (new WebSocket(url).onclose = (event) => resolve(event.code))),
-        server.url.replace(/^http/, "ws"),
+        server.ws,
       );
       assert.equal(code, 1006);
     });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
 import { WebSocket } from "ws";
-import { start } from "./server.js";
+import { start } from "../../example.mjs";
 
 /** Connects, and keeps what comes in until it is asked for. */
 async function connect(url, protocols = [], options = {}) {

@@ -24,7 +24,7 @@ use tower::{
 use tower_http::timeout::TimeoutBody;
 
 use super::{answer, failing};
-use crate::support::{empty, get};
+use crate::support::{ClosedPort, empty, get};
 
 fn upload(body: impl http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Sync + 'static) -> BoxBody<Bytes, BoxError> {
     body.map_err(Into::into).boxed()
@@ -38,10 +38,6 @@ async fn client_error(uri: String, body: BoxBody<Bytes, BoxError>) -> BoxError {
 
 fn nothing() -> BoxBody<Bytes, BoxError> {
     upload(Empty::new())
-}
-
-async fn closed_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
 /// A peer that reads the head of a request, answers with these bytes and hangs up.
@@ -164,6 +160,7 @@ async fn rows() -> Vec<Row> {
 
 /// What hyper-util's client says, which nobody has to mark.
 async fn client_rows() -> Vec<Row> {
+    let closed = ClosedPort::reserve();
     let there = |address: SocketAddr| format!("http://{address}/");
     let broken_upload = || {
         upload(StreamBody::new(futures_util::stream::iter([Err::<http_body::Frame<Bytes>, _>(io::Error::from(
@@ -177,7 +174,7 @@ async fn client_rows() -> Vec<Row> {
     vec![
         Row(
             "client, refused",
-            client_error(there(closed_port().await), nothing()).await,
+            client_error(there(closed.address), nothing()).await,
             Cause::ConnectionRefused,
             [502, 502],
             UNREACHED,

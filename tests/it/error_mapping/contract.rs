@@ -35,21 +35,6 @@ fn the_layer_and_the_service_can_be_shared() {
 }
 
 #[tokio::test]
-async fn readiness_is_that_of_the_service_within() {
-    let (inner, mut handle) = mock::pair::<(), Response<String>>();
-    let inner = inner.map_request(|_: Asked| ());
-    let mut service = mock::Spawn::new(ErrorMappingLayer::new().layer(inner));
-    handle.allow(0);
-    assert!(service.poll_ready().is_pending());
-    handle.allow(1);
-    assert!(service.poll_ready().is_ready());
-    let response = service.call(empty(get("/")));
-    let ((), respond) = handle.next_request().await.unwrap();
-    respond.send_response(Response::new("hello".into()));
-    assert_eq!(read(response.await.unwrap()).await.body, "hello");
-}
-
-#[tokio::test]
 async fn a_service_that_cannot_become_ready_fails_the_call_and_is_not_called() {
     let (inner, mut handle) = mock::pair::<(), Response<String>>();
     let inner = inner.map_request(|_: Asked| ());

@@ -3,7 +3,10 @@
 use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
-use donjon::{LayerBody, Problem, Retryability, error_mapping::ErrorMappingLayer};
+use donjon::{
+    LayerBody, Problem, Retryability,
+    error_mapping::{EmptyErrors, ErrorMappingLayer},
+};
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
@@ -117,6 +120,7 @@ async fn what_is_no_error_or_has_no_problem_passes_untouched() {
         ("a plain 500", 500, None),
         ("a switch of protocols", 101, Some(Problem::new(StatusCode::BAD_REQUEST))),
         ("a success", 200, Some(Problem::new(StatusCode::BAD_REQUEST))),
+        ("a success without content", 204, Some(Problem::new(StatusCode::BAD_REQUEST))),
         ("a revalidation", 304, Some(Problem::new(StatusCode::NOT_MODIFIED))),
     ] {
         let plain = || {
@@ -128,9 +132,11 @@ async fn what_is_no_error_or_has_no_problem_passes_untouched() {
             }
             response
         };
-        let answer = answer(&ErrorMappingLayer::new(), answering(plain), accepting("text/html")).await;
-        assert_eq!((answer.status.as_u16(), answer.body.as_str()), (status, "mine"), "{name}");
-        assert_eq!((answer.headers.len(), answer.header("etag")), (1, Some("\"x\"")), "{name}");
+        for layer in [ErrorMappingLayer::new(), ErrorMappingLayer::new().empty_errors(EmptyErrors::Fill)] {
+            let answer = answer(&layer, answering(plain), accepting("text/html")).await;
+            assert_eq!((answer.status.as_u16(), answer.body.as_str()), (status, "mine"), "{name}");
+            assert_eq!((answer.headers.len(), answer.header("etag")), (1, Some("\"x\"")), "{name}");
+        }
     }
 }
 

@@ -27,6 +27,8 @@ use tokio::{
 };
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt as _, service_fn};
 
+use crate::support::ClosedPort;
+
 type Body = Full<Bytes>;
 type Outcome = Result<Response<Body>, BoxError>;
 
@@ -234,10 +236,6 @@ async fn upstream(resets: usize) -> SocketAddr {
     address
 }
 
-async fn refusing() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
-}
-
 /// Over hyper-util's client and real sockets: to these addresses, one after the other. How often was asked, and the final status.
 async fn over_sockets(addresses: Vec<SocketAddr>, method: Method) -> (usize, u16) {
     let asked = Arc::new(AtomicUsize::new(0));
@@ -267,7 +265,8 @@ fn streamed(chunks: &[&'static str]) -> Streamed {
 
 #[tokio::test]
 async fn a_refused_post_is_sent_again() {
-    let addresses = vec![refusing().await, refusing().await, upstream(0).await];
+    let closed = [ClosedPort::reserve(), ClosedPort::reserve()];
+    let addresses = vec![closed[0].address, closed[1].address, upstream(0).await];
     assert_eq!(over_sockets(addresses, Method::POST).await, (3, 200));
 }
 

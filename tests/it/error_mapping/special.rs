@@ -100,23 +100,6 @@ async fn over_http_2_a_call_ends_with_its_head() {
 }
 
 #[tokio::test]
-async fn what_is_no_error_passes_even_with_a_problem() {
-    for status in [101, 200, 204, 304] {
-        let passing = service_fn(move |_: Asked| async move {
-            let mut response = Response::new(Full::new(Bytes::from_static(b"as it was")));
-            *response.status_mut() = StatusCode::from_u16(status).unwrap();
-            response.headers_mut().insert("upgrade", HeaderValue::from_static("websocket"));
-            response.extensions_mut().insert(Problem::new(StatusCode::CONFLICT));
-            Ok::<_, Infallible>(response)
-        });
-        let layer = ErrorMappingLayer::new().empty_errors(EmptyErrors::Fill);
-        let answer = answer(&layer, passing, empty(get("/"))).await;
-        assert_eq!((answer.status.as_u16(), &*answer.body), (status, "as it was"));
-        assert_eq!((answer.header("upgrade"), answer.headers.len()), (Some("websocket"), 1), "{status}");
-    }
-}
-
-#[tokio::test]
 async fn a_stream_of_events_is_left_alone() {
     let streaming = service_fn(|_: Asked| async {
         let mut response = Response::new(Full::new(Bytes::from_static(b"data: 1\n\n")));

@@ -14,7 +14,7 @@ use donjon::{
     ManualClock, Principal,
     conditional_cache::shared::{CacheStatus, MemoryStore, SharedCacheLayer},
 };
-use http::{Request, Response, header};
+use http::{HeaderName, HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -127,6 +127,21 @@ async fn a_hit_costs_three_allocations_and_its_body_none() {
         let later = told.map(|told| told.replace("60", "59"));
         assert_eq!(answer.headers()[header::AGE], "1");
         assert_eq!(answer.headers().get("cache-status").map(|value| value.to_str().unwrap().to_owned()), later);
+    }
+}
+
+#[tokio::test]
+async fn a_layer_that_tells_nothing_leaves_what_others_tell() {
+    let told = ["", "origin; hit", ""];
+    let inner = service_fn(move |_: Asked| {
+        let mut response = hello();
+        response.headers_mut().extend(told.map(|line| (HeaderName::from_static("cache-status"), HeaderValue::from_static(line))));
+        std::future::ready(Ok::<_, Infallible>(response))
+    });
+    let service = SharedCacheLayer::new().layer(inner);
+    for method in ["GET", "POST", "OPTIONS"] {
+        let answer = service.clone().oneshot(request(method, "http://site.example/a", &[])).await.unwrap();
+        assert_eq!(answer.headers().get_all("cache-status").iter().collect::<Vec<_>>(), told, "{method}");
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::{
-    AUDIENCE, ISSUER, NOW, SECRET, at, clock, crypto,
+    ASYMMETRIC, AUDIENCE, ISSUER, NOW, SECRET, at, clock, crypto,
     issuing::{pem, verdict},
 };
 use crate::support::{empty, get, whole};
@@ -55,17 +55,7 @@ fn elsewhere(issuer: &TokenIssuer, clock: &ManualClock) -> JwtVerifier {
 
 #[test]
 fn what_is_published_verifies_what_is_signed() {
-    for (algorithm, name) in [
-        (Algorithm::Rs256, "rsa2048"),
-        (Algorithm::Rs384, "rsa2048"),
-        (Algorithm::Rs512, "rsa2048"),
-        (Algorithm::Ps256, "rsa2048"),
-        (Algorithm::Ps384, "rsa2048"),
-        (Algorithm::Ps512, "rsa2048"),
-        (Algorithm::Es256, "p256"),
-        (Algorithm::Es384, "p384"),
-        (Algorithm::EdDsa, "ed25519"),
-    ] {
+    for (algorithm, name) in ASYMMETRIC {
         let clock = clock();
         let issuer = builder(public_key(algorithm, name), &clock).build().unwrap();
         let token = issue(&issuer);

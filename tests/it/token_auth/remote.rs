@@ -21,7 +21,7 @@ use donjon::{
 use http::{Request, Response, StatusCode};
 use tokio::sync::watch;
 
-use super::{AUDIENCE, ISSUER, crypto};
+use super::{AUDIENCE, ISSUER, clock, crypto};
 
 /// An identity provider that is asked without a network.
 #[derive(Clone)]
@@ -51,8 +51,7 @@ impl Provider {
             mode: watch::Sender::new(Mode::Answers),
             headers: Mutex::default(),
         }));
-        let metadata = serde_json::json!({ "issuer": ISSUER, "jwks_uri": "https://issuer.example/jwks" });
-        provider.serve("/.well-known/openid-configuration", metadata.to_string());
+        provider.serve("/.well-known/openid-configuration", metadata());
         provider.publish(issuer);
         provider
     }
@@ -116,6 +115,19 @@ impl Fetch for Provider {
     }
 }
 
+/// Where the keys of the provider are.
+pub(crate) fn metadata() -> String {
+    serde_json::json!({ "issuer": ISSUER, "jwks_uri": "https://issuer.example/jwks" }).to_string()
+}
+
+/// A clock, an issuer with a key named `a`, and the provider that publishes it.
+pub(crate) fn scene() -> (ManualClock, TokenIssuer, Provider) {
+    let clock = clock();
+    let issuer = issuer("a", &clock);
+    let provider = Provider::of(&issuer);
+    (clock, issuer, provider)
+}
+
 /// An issuer that signs with one new key, by this name.
 pub(crate) fn issuer(kid: &str, clock: &ManualClock) -> TokenIssuer {
     let key = SigningKey::generate_ed25519().unwrap().with_kid(kid);
@@ -134,6 +146,13 @@ pub(crate) fn builder(provider: &Provider, clock: &ManualClock) -> RemoteKeysBui
 
 pub(crate) fn keys(provider: &Provider, clock: &ManualClock) -> RemoteKeys {
     builder(provider, clock).build().unwrap()
+}
+
+/// Those that are there already.
+pub(crate) async fn fresh(provider: &Provider, clock: &ManualClock) -> RemoteKeys {
+    let keys = keys(provider, clock);
+    keys.refresh().await.unwrap();
+    keys
 }
 
 pub(crate) fn verifier_builder(keys: &RemoteKeys, clock: &ManualClock) -> JwtVerifierBuilder {

@@ -12,8 +12,8 @@ use crate::{
     token_auth::{
         cache::TokenCache,
         crypto::Crypto,
-        error::{ConfigError, ConfigErrorKind},
-        jwt::parse,
+        error::ConfigError,
+        jwt::{claims::audiences, parse},
         remote::{
             builder::client_or_default,
             fetch::{Client, Fetch},
@@ -146,17 +146,12 @@ impl IntrospectionBuilder {
     ///
     /// # Errors
     ///
-    /// [`UrlInvalid`](ConfigErrorKind::UrlInvalid), [`UrlInsecure`](ConfigErrorKind::UrlInsecure),
-    /// [`AudienceMissing`](ConfigErrorKind::AudienceMissing), [`AudienceAmbiguous`](ConfigErrorKind::AudienceAmbiguous),
-    /// [`ClientAuthInvalid`](ConfigErrorKind::ClientAuthInvalid), and those of
+    /// [`UrlInvalid`](crate::token_auth::ConfigErrorKind::UrlInvalid), [`UrlInsecure`](crate::token_auth::ConfigErrorKind::UrlInsecure),
+    /// [`AudienceMissing`](crate::token_auth::ConfigErrorKind::AudienceMissing), [`AudienceAmbiguous`](crate::token_auth::ConfigErrorKind::AudienceAmbiguous),
+    /// [`ClientAuthInvalid`](crate::token_auth::ConfigErrorKind::ClientAuthInvalid), and those of
     /// [`HttpsClientBuilder::build`](crate::token_auth::HttpsClientBuilder::build).
     pub fn build(self) -> Result<Introspection, ConfigError> {
-        let audiences = match (self.audiences.is_empty(), self.any_audience) {
-            (true, false) => return Err(ConfigErrorKind::AudienceMissing.into()),
-            (false, true) => return Err(ConfigErrorKind::AudienceAmbiguous.into()),
-            (true, true) => None,
-            (false, false) => Some(self.audiences.into_boxed_slice()),
-        };
+        let audiences = audiences(self.audiences, self.any_audience)?;
         Ok(Introspection(Arc::new(Inner {
             endpoint: url::read(&self.endpoint, self.transport)?,
             header: self.auth.header()?,

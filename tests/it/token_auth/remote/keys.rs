@@ -12,16 +12,16 @@ use donjon::{
 };
 use http::StatusCode;
 
-use super::{Mode, Provider, ask, at_once, builder, issuer, keys, kind, settle, token, verifier, verifier_builder};
+use super::{
+    Mode, Provider, ask, at_once, builder, fresh, issuer, keys, kind, metadata, scene, settle, token, verifier, verifier_builder,
+};
 use crate::token_auth::{ISSUER, NOW, at, clock, crypto, forger::Forger};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn keys_are_discovered_and_fetched_once_for_all_who_wait() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
+    let (clock, issuer, provider) = scene();
     let verifier = verifier(&keys(&provider, &clock), &clock);
     let token = token(&issuer);
     let waiting: Vec<_> = (0..100).map(|_| ask(&verifier, &token)).collect();
@@ -34,9 +34,7 @@ async fn keys_are_discovered_and_fetched_once_for_all_who_wait() {
 
 #[tokio::test]
 async fn the_metadata_of_rfc_8414_do_as_well() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
+    let (clock, issuer, provider) = scene();
     provider.serve_as("/.well-known/openid-configuration", StatusCode::NOT_FOUND, "");
     provider.serve("/.well-known/oauth-authorization-server", metadata());
     assert!(ask(&verifier(&keys(&provider, &clock), &clock), &token(&issuer)).await.is_ok());
@@ -44,9 +42,7 @@ async fn the_metadata_of_rfc_8414_do_as_well() {
 
 #[tokio::test]
 async fn a_key_set_by_its_url_needs_no_metadata() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
+    let (clock, issuer, provider) = scene();
     let keys = RemoteKeys::jwks("https://keys.example/jwks").client(provider.clone()).clock(clock.clone()).build().unwrap();
     let verifier = verifier_builder(&keys, &clock).issuer(ISSUER).build().unwrap();
     assert!(ask(&verifier, &token(&issuer)).await.is_ok());
@@ -55,25 +51,23 @@ async fn a_key_set_by_its_url_needs_no_metadata() {
 
 #[tokio::test]
 async fn a_refresh_at_the_start_spares_the_first_request_the_wait() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
-    let keys = keys(&provider, &clock);
-    keys.refresh().await.unwrap();
+    let (clock, issuer, provider) = scene();
+    let keys = fresh(&provider, &clock).await;
     assert!(at_once(&verifier(&keys, &clock), &token(&issuer)).is_ok());
     assert_eq!(provider.count("/jwks"), 1);
 }
 
 #[tokio::test]
 async fn a_refresh_tells_what_went_wrong_and_loses_nothing() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
-    let keys = keys(&provider, &clock);
-    keys.refresh().await.unwrap();
+    let (clock, issuer, provider) = scene();
+    let keys = fresh(&provider, &clock).await;
+    let key: serde_json::Value = serde_json::from_str(&issuer.jwks()).unwrap();
+    let twice = serde_json::json!({ "keys": [key["keys"][0], key["keys"][0]] }).to_string();
     let evil = r#"{"issuer":"https://evil.example","jwks_uri":"https://evil.example/jwks"}"#;
     for (name, path, status, document, expected) in [
         ("no keys at all", "/jwks", 200, r#"{"keys":[]}"#.to_owned(), RemoteErrorKind::KeysUnusable),
+        ("one name twice", "/jwks", 200, twice, RemoteErrorKind::KeysUnusable),
+        ("a list", "/jwks", 200, "[]".to_owned(), RemoteErrorKind::KeysUnusable),
         ("a page", "/jwks", 200, "<html>".to_owned(), RemoteErrorKind::KeysUnusable),
         ("an error", "/jwks", 500, String::new(), RemoteErrorKind::StatusUnexpected),
         ("elsewhere", "/jwks", 302, String::new(), RemoteErrorKind::StatusUnexpected),
@@ -89,15 +83,9 @@ async fn a_refresh_tells_what_went_wrong_and_loses_nothing() {
     }
 }
 
-fn metadata() -> String {
-    serde_json::json!({ "issuer": ISSUER, "jwks_uri": "https://issuer.example/jwks" }).to_string()
-}
-
 #[tokio::test]
 async fn a_secret_in_a_public_key_set_is_no_key() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
+    let (clock, issuer, provider) = scene();
     let mut set: serde_json::Value = serde_json::from_str(&issuer.jwks()).unwrap();
     let secret = serde_json::json!({ "kty": "oct", "kid": "k1", "k": "c2VjcmV0IHRoYXQgb25seSB0ZXN0cyBtYXkga25vdyE" });
     set["keys"].as_array_mut().unwrap().push(secret.clone());
@@ -112,11 +100,8 @@ async fn a_secret_in_a_public_key_set_is_no_key() {
 
 #[tokio::test]
 async fn keys_are_refreshed_ahead_and_nobody_waits() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
-    let keys = keys(&provider, &clock);
-    keys.refresh().await.unwrap();
+    let (clock, issuer, provider) = scene();
+    let keys = fresh(&provider, &clock).await;
     let verifier = verifier_builder(&keys, &clock).without_cache().build().unwrap();
     let token = token(&issuer);
     clock.advance(449 * SECOND);
@@ -143,11 +128,8 @@ async fn keys_are_refreshed_ahead_and_nobody_waits() {
 
 #[tokio::test]
 async fn a_remembered_token_sees_to_fresh_keys_too() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
-    let keys = keys(&provider, &clock);
-    keys.refresh().await.unwrap();
+    let (clock, issuer, provider) = scene();
+    let keys = fresh(&provider, &clock).await;
     let verifier = verifier(&keys, &clock);
     let token = token(&issuer);
     assert!(at_once(&verifier, &token).is_ok());
@@ -191,12 +173,9 @@ async fn keys_stay_fresh_without_a_single_request() {
 
 #[tokio::test]
 async fn the_provider_may_want_its_keys_fetched_more_often() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
+    let (clock, issuer, provider) = scene();
     provider.header("cache-control", "public, max-age=100");
-    let keys = keys(&provider, &clock);
-    keys.refresh().await.unwrap();
+    let keys = fresh(&provider, &clock).await;
     let verifier = verifier(&keys, &clock);
     clock.advance(75 * SECOND);
     assert!(at_once(&verifier, &token(&issuer)).is_ok());
@@ -262,9 +241,7 @@ async fn a_fetch_that_began_too_early_is_followed_by_one_more() {
 
 #[tokio::test]
 async fn several_verifiers_share_what_is_fetched_once() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
+    let (clock, issuer, provider) = scene();
     let keys = keys(&provider, &clock);
     let (one, two) = (verifier(&keys, &clock), verifier(&keys, &clock));
     let token = token(&issuer);
@@ -275,9 +252,7 @@ async fn several_verifiers_share_what_is_fetched_once() {
 
 #[tokio::test]
 async fn the_issuer_that_was_discovered_is_the_only_one() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
+    let (clock, issuer, provider) = scene();
     let keys = keys(&provider, &clock);
     let another = verifier_builder(&keys, &clock).issuer("https://issuer.example/").build();
     assert_eq!(another.unwrap_err().kind(), ConfigErrorKind::IssuerMismatch);
@@ -316,9 +291,7 @@ fn what_is_configured_wrongly_is_not_built() {
 
 #[test]
 fn without_a_runtime_it_is_503_and_no_panic() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
+    let (clock, issuer, provider) = scene();
     let verifier = verifier(&keys(&provider, &clock), &clock);
     assert_eq!(at_once(&verifier, &token(&issuer)).map(drop), Err(Unavailable));
 }

@@ -27,7 +27,10 @@ use tokio_rustls::{
 };
 
 use super::{ask, at_once, settle, token};
-use crate::token_auth::{AUDIENCE, clock, crypto, issuing::pem};
+use crate::{
+    support::ClosedPort,
+    token_auth::{AUDIENCE, clock, crypto, issuing::pem},
+};
 
 async fn serve(app: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -76,9 +79,8 @@ async fn an_answer_without_end_is_cut_off() {
 
 #[tokio::test]
 async fn nobody_there_is_unreachable() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    let closed = ClosedPort::reserve();
+    let url = format!("http://{}", closed.address);
     assert_eq!(client().fetch(request(url)).await.unwrap_err().kind(), RemoteErrorKind::Unreachable);
 }
 

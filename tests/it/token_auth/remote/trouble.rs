@@ -10,10 +10,10 @@ use donjon::token_auth::{
 use http_body_util::Empty;
 use tower::{Layer as _, ServiceBuilder, ServiceExt as _, service_fn};
 
-use super::{Mode, Provider, ask, at_once, builder, issuer, keys, kind, settle, token, verifier, verifier_builder};
+use super::{Mode, ask, at_once, builder, fresh, keys, kind, scene, settle, token, verifier, verifier_builder};
 use crate::{
     support::empty,
-    token_auth::{ISSUER, NOW, answer, bearing, challenge, clock, echo, forger::Forger},
+    token_auth::{ISSUER, NOW, answer, bearing, challenge, echo, forger::Forger},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -25,11 +25,8 @@ fn forged(kid: &str) -> String {
 
 #[tokio::test]
 async fn ten_thousand_unknown_keys_cause_one_fetch_per_cooldown() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
-    let keys = keys(&provider, &clock);
-    keys.refresh().await.unwrap();
+    let (clock, issuer, provider) = scene();
+    let keys = fresh(&provider, &clock).await;
     let verifier = verifier_builder(&keys, &clock).without_cache().build().unwrap();
     let good = token(&issuer);
     for round in 1..=3 {
@@ -58,9 +55,7 @@ async fn ten_thousand_unknown_keys_cause_one_fetch_per_cooldown() {
 
 #[tokio::test]
 async fn no_name_of_a_key_comes_into_a_url() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
+    let (clock, _, provider) = scene();
     let verifier = verifier(&keys(&provider, &clock), &clock);
     for kid in ["../../etc/passwd", "?x=1#", "a\r\nHost: evil.example", "' OR 1=1 --", &"k".repeat(4000)] {
         assert_eq!(kind(ask(&verifier, &forged(kid)).await), Err(KeyUnknown));
@@ -74,9 +69,7 @@ async fn no_name_of_a_key_comes_into_a_url() {
 
 #[tokio::test]
 async fn a_token_that_no_key_could_save_causes_no_fetch() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
+    let (clock, _, provider) = scene();
     let verifier = verifier(&keys(&provider, &clock), &clock);
     let unsigned = |forger: Forger| forger.header("alg", "EdDSA").header("kid", "new").with_signature(&[0; 64]);
     for (name, token) in [
@@ -97,9 +90,7 @@ async fn a_token_that_no_key_could_save_causes_no_fetch() {
 
 #[tokio::test]
 async fn without_keys_it_is_503_until_the_provider_comes() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
+    let (clock, issuer, provider) = scene();
     provider.set(Mode::Unreachable);
     let verifier = verifier(&keys(&provider, &clock), &clock);
     let layer = TokenAuthLayer::new(verifier.clone());
@@ -120,11 +111,8 @@ async fn without_keys_it_is_503_until_the_provider_comes() {
 
 #[tokio::test]
 async fn while_the_provider_is_down_its_keys_serve_until_the_cap() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
-    let keys = keys(&provider, &clock);
-    keys.refresh().await.unwrap();
+    let (clock, issuer, provider) = scene();
+    let keys = fresh(&provider, &clock).await;
     let verifiers = [verifier(&keys, &clock), verifier_builder(&keys, &clock).without_cache().build().unwrap()];
     let token = token(&issuer);
     provider.set(Mode::Unreachable);
@@ -150,11 +138,8 @@ async fn while_the_provider_is_down_its_keys_serve_until_the_cap() {
 
 #[tokio::test]
 async fn an_unknown_key_is_503_while_nobody_can_tell() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
-    let keys = keys(&provider, &clock);
-    keys.refresh().await.unwrap();
+    let (clock, issuer, provider) = scene();
+    let keys = fresh(&provider, &clock).await;
     let verifier = verifier(&keys, &clock);
     provider.set(Mode::Unreachable);
     let error = ask(&verifier, &forged("new")).await.unwrap_err();
@@ -164,9 +149,7 @@ async fn an_unknown_key_is_503_while_nobody_can_tell() {
 
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_hangs_is_waited_for_no_longer_than_the_timeout() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
+    let (clock, issuer, provider) = scene();
     provider.set(Mode::Hangs);
     let verifier = verifier(&builder(&provider, &clock).timeout(3 * SECOND).build().unwrap(), &clock);
     let start = tokio::time::Instant::now();
@@ -180,9 +163,7 @@ async fn a_provider_that_hangs_is_waited_for_no_longer_than_the_timeout() {
 
 #[tokio::test]
 async fn a_request_that_is_given_up_takes_nobody_s_fetch_along() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
+    let (clock, issuer, provider) = scene();
     provider.set(Mode::Hangs);
     let verifier = verifier(&keys(&provider, &clock), &clock);
     let token = token(&issuer);
@@ -196,9 +177,7 @@ async fn a_request_that_is_given_up_takes_nobody_s_fetch_along() {
 
 #[tokio::test]
 async fn a_client_that_panics_is_a_failed_fetch() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
+    let (clock, issuer, provider) = scene();
     provider.set(Mode::Panics);
     let keys = keys(&provider, &clock);
     let verifier = verifier(&keys, &clock);
@@ -210,29 +189,8 @@ async fn a_client_that_panics_is_a_failed_fetch() {
 }
 
 #[tokio::test]
-async fn a_bad_key_set_leaves_the_old_one_in_use() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
-    let keys = keys(&provider, &clock);
-    keys.refresh().await.unwrap();
-    let verifier = verifier(&keys, &clock);
-    let key: serde_json::Value = serde_json::from_str(&issuer.jwks()).unwrap();
-    let twice = serde_json::json!({ "keys": [key["keys"][0], key["keys"][0]] });
-    for (name, document) in
-        [("empty", r#"{"keys":[]}"#.to_owned()), ("one name twice", twice.to_string()), ("none", "[]".to_owned())]
-    {
-        provider.serve("/jwks", document);
-        assert_eq!(keys.refresh().await.unwrap_err().kind(), RemoteErrorKind::KeysUnusable, "{name}");
-        assert!(at_once(&verifier, &token(&issuer)).is_ok(), "{name}");
-    }
-}
-
-#[tokio::test]
 async fn metadata_of_another_issuer_give_no_keys() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
+    let (clock, issuer, provider) = scene();
     for named in ["https://issuer.example/", "https://ISSUER.example", "https://evil.example"] {
         let metadata = serde_json::json!({ "issuer": named, "jwks_uri": "https://issuer.example/jwks" });
         provider.serve("/.well-known/openid-configuration", metadata.to_string());
@@ -248,9 +206,7 @@ async fn metadata_of_another_issuer_give_no_keys() {
 
 #[tokio::test]
 async fn over_a_limit_and_a_buffer_those_who_wait_keep_their_place() {
-    let clock = clock();
-    let issuer = issuer("a", &clock);
-    let provider = Provider::of(&issuer);
+    let (clock, issuer, provider) = scene();
     provider.set(Mode::Hangs);
     let layer = TokenAuthLayer::new(verifier(&keys(&provider, &clock), &clock));
     let inner = ServiceBuilder::new().buffer(8).concurrency_limit(1).service(service_fn(echo::<Empty<bytes::Bytes>>));

@@ -1,4 +1,4 @@
-"""What the answers are judged by: software that knows nothing of who gave them."""
+"""Asking for an answer, and reading it by software that knows nothing of who gave it."""
 
 import http.client
 import json
@@ -14,6 +14,8 @@ SCHEMA = json.loads((Path(__file__).parent / "rfc9457.json").read_text())
 Draft202012Validator.check_schema(SCHEMA)
 PROBLEM = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
 
+# Warnings that are meant: a 400 is the client's fault, and of a success an upstream may leave unsaid how long it is fresh.
+MEANT = {"STATUS_BAD_REQUEST", "FRESHNESS_HEURISTIC"}
 JSON, HTML, TEXT = "application/problem+json", "text/html; charset=utf-8", "text/plain; charset=utf-8"
 FORMS = {
     "*/*": JSON,
@@ -40,6 +42,12 @@ def raw(fields):
     return [(name.encode(), value.encode()) for name, value in fields]
 
 
+def level(note):
+    """Of an answer that is generated a warning is as bad."""
+    unmeant = note.level.value == "warning" and type(note).__name__ not in MEANT
+    return "bad" if unmeant else note.level.value
+
+
 def lint(method, url, asked, status, fields, content):
     request = HttpRequestLinter()
     request.process_request_topline(method.encode(), url.encode(), b"HTTP/1.1")
@@ -50,7 +58,7 @@ def lint(method, url, asked, status, fields, content):
     response.process_headers(raw(fields))
     response.feed_content(content)
     response.finish_content(True)
-    return [(note.level.value, type(note).__name__) for note in response.notes]
+    return [(level(note), type(note).__name__) for note in response.notes]
 
 
 class Page(HTMLParser):
