@@ -91,6 +91,8 @@ mod axum;
 #[cfg(all(doctest, feature = "full", not(feature = "rust-crypto")))]
 mod readme;
 
+#[cfg(feature = "axum")]
+pub use crate::axum::OrProblem;
 pub use crate::core::{
     AssetUrls, Clock, LayerBody, ManualClock, Principal, PrincipalBuilder, Problem, Retryability, Revoked, Revoker, SystemClock,
     Value,

@@ -2,7 +2,7 @@
 //!
 //! | `GET` | what fails |
 //! |---|---|
-//! | `panic`, `error` | a service of our own |
+//! | `panic`, `error` | a service of our own; as `body-panic` in the middle of its answer |
 //! | `upstream`, `garbage`, `timeout` | a server that this one asks: nobody listens, no HTTP is spoken, nothing is said |
 //! | `cut` | the same in the middle of its answer, when the status is long sent |
 //! | `overload` | a service that has no room; as `POST grpc` for a client of gRPC |
@@ -24,17 +24,16 @@ use axum::{
 };
 use bytes::Bytes;
 use donjon::error_mapping::{EmptyErrors, ErrorMappingLayer, UpstreamError};
-use http::StatusCode;
+use futures_util::{StreamExt as _, stream};
+use http::{StatusCode, header};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpSocket, TcpStream},
-};
 use tower::{BoxError, Layer as _, Service, ServiceBuilder, ServiceExt as _, service_fn};
+
+use crate::faulty::{Arrivals, ClosedPort, listen};
 
 /// How long the silent upstream is given.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -42,9 +41,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 type Upstream = Client<HttpConnector, Empty<Bytes>>;
 
 /// What an upstream says that is no HTTP server.
-const GARBAGE: &str = "SSH-2.0-vault\r\n\r\n";
+pub(crate) const GARBAGE: &str = "SSH-2.0-vault\r\n\r\n";
 /// What one says that dies in the middle. What may be stored would be held back until its entity tag is made.
-const HALF: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncache-control: no-store\r\ncontent-length: 90\r\n\r\nThe first half of an answer, and then ";
+pub(crate) const HALF: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncache-control: no-store\r\ncontent-length: 90\r\n\r\nThe first half of an answer, and then ";
+/// Between two pieces of an answer.
+const PAUSE: Duration = Duration::from_millis(50);
 /// How long an upload may be, in bytes.
 const UPLOAD: usize = 64;
 
@@ -54,7 +55,10 @@ const UPLOAD: usize = 64;
 /// If the loopback interface gives no port.
 pub(crate) async fn routes() -> io::Result<Router> {
     let closed = Arc::new(ClosedPort::reserve()?);
-    let [silent, garbled, dying] = [peer(None).await?, peer(Some(GARBAGE)).await?, peer(Some(HALF)).await?];
+    let uncounted = Arrivals::default;
+    let silent = listen(|_| None, uncounted()).await?;
+    let garbled = listen(|_| Some(GARBAGE), uncounted()).await?;
+    let dying = listen(|_| Some(HALF), uncounted()).await?;
     let client: Upstream = Client::builder(TokioExecutor::new()).build_http();
 
     let ask_closed = {
@@ -80,6 +84,7 @@ pub(crate) async fn routes() -> io::Result<Router> {
 
     Ok(Router::new()
         .route("/api/fail/panic", failing(MethodFilter::GET, service_fn(panic)))
+        .route("/api/fail/body-panic", failing(MethodFilter::GET, service_fn(body_panic)))
         .route("/api/fail/error", failing(MethodFilter::GET, service_fn(error)))
         .route("/api/fail/upstream", failing(MethodFilter::GET, ask_closed))
         .route("/api/fail/garbage", failing(MethodFilter::GET, ask_peer(garbled)))
@@ -103,6 +108,19 @@ where
 #[expect(clippy::panic, reason = "that is what this route shows")]
 async fn panic(_: Request) -> Result<Response, Infallible> {
     panic!("the vault behind ledger 7 is empty")
+}
+
+/// Falls over when its status is long sent.
+#[expect(clippy::panic, reason = "that is what this route shows")]
+async fn body_panic(_: Request) -> Result<Response, Infallible> {
+    let half = stream::once(async { Ok::<_, Infallible>("The first half of an answer, and then ") });
+    let pieces = half.chain(stream::once(async {
+        // What comes at once with the panic would not be sent.
+        tokio::time::sleep(PAUSE).await;
+        panic!("ledger 7 has no second half")
+    }));
+    // What may be stored would be held back until its entity tag is made.
+    Ok(([(header::CONTENT_TYPE, "text/plain"), (header::CACHE_CONTROL, "no-store")], Body::from_stream(pieces)).into_response())
 }
 
 async fn error(_: Request) -> Result<Response, io::Error> {
@@ -130,46 +148,4 @@ where
     // The marker says that whatever went wrong, a timeout too, is the fault of an upstream and not ours: 502 or 504, not 500.
     let response = client.oneshot(request).await.map_err(UpstreamError::new)?;
     Ok(response.map(|body| Body::new(body.map_err(UpstreamError::new))))
-}
-
-/// A loopback port that is taken and closed: bound, so that no other program gets it, and never listening.
-struct ClosedPort {
-    address: SocketAddr,
-    _bound: TcpSocket,
-}
-
-impl ClosedPort {
-    fn reserve() -> io::Result<Self> {
-        let socket = TcpSocket::new_v4()?;
-        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
-        Ok(Self { address: socket.local_addr()?, _bound: socket })
-    }
-}
-
-/// A loopback peer that says this to whoever asks, and hangs up; or reads and never answers.
-async fn peer(says: Option<&'static str>) -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    let address = listener.local_addr()?;
-    tokio::spawn(async move {
-        loop {
-            match listener.accept().await {
-                Ok((stream, _)) => drop(tokio::spawn(misbehave(stream, says))),
-                // Out of file descriptors, for one: it passes.
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-            }
-        }
-    });
-    Ok(address)
-}
-
-async fn misbehave(mut stream: TcpStream, says: Option<&str>) -> io::Result<()> {
-    if let Some(says) = says {
-        // Whatever was asked, in one piece or in more.
-        let _ = stream.read(&mut [0; 1024]).await?;
-        stream.write_all(says.as_bytes()).await?;
-        // What was said is on its way to the client by then.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        stream.shutdown().await?;
-    }
-    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.map(drop)
 }

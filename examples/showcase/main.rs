@@ -9,12 +9,15 @@
 //! | `login` | issuing a token; password hashing that blocks nobody |
 //! | `me`, `articles` | who is calling; private answers with an entity tag |
 //! | `failures` | errors of plain tower services, mapped |
+//! | `upstream` | a gateway: retries, a circuit breaker, and what its client is told |
+//! | `faulty` | the servers that both of them ask |
 //! | `chat` | a WebSocket room |
 //! | `gallery`, `page` | what the browser is given |
 
 mod articles;
 mod chat;
 mod failures;
+mod faulty;
 mod gallery;
 mod login;
 mod me;
@@ -24,6 +27,7 @@ mod problems;
 mod server;
 #[path = "../stop.rs"]
 mod stop;
+mod upstream;
 
 use std::{
     env,
@@ -122,6 +126,7 @@ async fn app(drain: &Drain) -> Result<Router, Box<dyn Error>> {
     let open = Router::new()
         .merge(articles::routes())
         .merge(failures::routes().await?)
+        .merge(upstream::routes().await?)
         .layer(cache.clone())
         .layer(auth.clone().allow_anonymous());
     // For who is logged in.

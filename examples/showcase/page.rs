@@ -13,7 +13,7 @@ pub(crate) const CSP: &str = "default-src 'none'; script-src 'self'; style-src '
                        base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// Name and content of each asset.
-const ASSETS: [(&str, &str); 7] = [
+const ASSETS: [(&str, &str); 8] = [
     ("app.js", include_str!("page/app.js")),
     ("chat.js", include_str!("page/chat.js")),
     ("failures.js", include_str!("page/failures.js")),
@@ -21,6 +21,7 @@ const ASSETS: [(&str, &str); 7] = [
     ("session.js", include_str!("page/session.js")),
     ("icon.svg", include_str!("page/icon.svg")),
     ("style.css", include_str!("page/style.css")),
+    ("upstream.js", include_str!("page/upstream.js")),
 ];
 
 /// Under plain URLs, and under hashed ones that the links of the pages are led to.

@@ -2,8 +2,11 @@
 
 #[cfg(feature = "conditional-cache")]
 mod conditional_cache;
+mod or_problem;
 mod problem;
 #[cfg(feature = "token-auth")]
 mod token_auth;
 #[cfg(feature = "ws-upgrade")]
 mod ws_upgrade;
+
+pub use self::or_problem::OrProblem;

@@ -13,7 +13,8 @@ use crate::Problem;
     message = "`{Self}` cannot be looked at as an error",
     label = "this is the error of the service within",
     note = "implement `donjon::error_mapping::AsError` for `{Self}`, or box the error before it comes here: \
-            `.map_err(tower::BoxError::from)`"
+            `.map_err(tower::BoxError::from)`",
+    note = "a box of errors has to be a `tower::BoxError`, that is, a `Box<dyn std::error::Error + Send + Sync>`"
 )]
 pub trait AsError {
     /// The error, with its sources.

@@ -7,7 +7,7 @@ use super::{
     chain::chain,
     config::Config,
     guard::{Foreign, Panicked, catch},
-    upstream::InnerError,
+    inner::InnerError,
     walk::{Place, cause_of},
 };
 use crate::Problem;

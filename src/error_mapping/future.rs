@@ -16,9 +16,9 @@ use super::{
     body::ResponseBody,
     classify::Failure,
     guard::{Panicked, catch, guard, told},
+    inner::InnerError,
     respond,
     terms::Terms,
-    upstream::InnerError,
 };
 
 pin_project! {

@@ -82,6 +82,10 @@
 //! URI, and to take out the hop-by-hop fields both ways
 //! ([RFC 9110 §7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)), is left to the proxy around the client.
 //!
+//! On axum, [`OrProblem`](crate::OrProblem) makes problems of what extractors refuse.
+//!
+#![cfg_attr(feature = "axum", doc = include_str!("../../docs/error-mapping-axum.md"))]
+#![cfg_attr(not(feature = "axum"), allow(rustdoc::broken_intra_doc_links, reason = "the extractor is there with axum"))]
 //! # Security
 //! - No text of an error, of a panic or of the request reaches a response: texts are this layer's own, or of a `Problem` that somebody
 //!   wrote for the client. Both are escaped in HTML, whose policy is `default-src 'none'`.
@@ -107,6 +111,7 @@
 
 mod as_error;
 mod asked;
+mod attempted;
 mod body;
 mod cause;
 mod chain;
@@ -120,6 +125,7 @@ mod exposure;
 mod future;
 mod grpc;
 mod guard;
+mod inner;
 mod layer;
 mod negotiate;
 mod proxy_status;
@@ -144,6 +150,7 @@ pub use self::{
     counts::{ErrorCount, ErrorCounts},
     empty::EmptyErrors,
     future::ResponseFuture,
+    inner::{InnerBody, InnerError},
     layer::ErrorMappingLayer,
     proxy_status::{ProxyNameError, ProxyStatus, UpstreamProxyStatus},
     render::{ErrorPage, escape_html},
@@ -151,7 +158,7 @@ pub use self::{
     retry::{GatewayRetryPolicy, Replay, ReplayBody, ReplayError, RetryFuture},
     service::ErrorMapping,
     to_problem::ToProblem,
-    upstream::{InnerError, UpstreamError},
+    upstream::UpstreamError,
 };
 
 /// What the fuzzer drives.

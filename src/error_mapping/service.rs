@@ -5,7 +5,6 @@ use std::{
 };
 
 use http::{Request, Response};
-use http_body::Body;
 use tower_service::Service;
 
 use super::{
@@ -15,8 +14,8 @@ use super::{
     config::Config,
     future::ResponseFuture,
     guard::{catch, guard},
+    inner::{InnerBody, InnerError},
     terms::Terms,
-    upstream::InnerError,
 };
 
 /// Answers the errors and panics of the service within; made by [`ErrorMappingLayer`](super::ErrorMappingLayer).
@@ -42,7 +41,7 @@ impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for ErrorMapping<S>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     S::Error: InnerError,
-    ResBody: Body,
+    ResBody: InnerBody,
 {
     type Response = Response<ResponseBody<ResBody>>;
     type Error = Infallible;

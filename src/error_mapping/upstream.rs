@@ -3,27 +3,6 @@ use std::{error::Error, fmt};
 /// Any error that may cross threads.
 pub(super) type BoxError = Box<dyn Error + Send + Sync>;
 
-/// What a service within may fail with: any error, a box of one, and whatever else becomes a box of one.
-///
-/// It is there for every such type, and for no other.
-#[diagnostic::on_unimplemented(
-    message = "the service within fails with `{Self}`, which is no error",
-    label = "this service's error cannot be mapped",
-    note = "implement `std::error::Error` for `{Self}` (`thiserror` derives it), or turn it into an error beneath the layer: \
-            `.map_err(|error| tower::BoxError::from(...))`"
-)]
-pub trait InnerError {
-    /// The error, boxed.
-    fn into_box(self) -> BoxError;
-}
-
-#[diagnostic::do_not_recommend]
-impl<E: Into<BoxError>> InnerError for E {
-    fn into_box(self) -> BoxError {
-        self.into()
-    }
-}
-
 /// Says that an error came from an upstream: a server that this one asked on behalf of its client.
 ///
 /// The layer cannot see it otherwise. A refused connection to a database and one to the server that a gateway forwards to are the same

@@ -1,8 +1,10 @@
 // The pages that failures get: what an accessibility checker says of them in Chromium, in both schemes, and that nothing is loaded for them.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
+import { createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { start } from "../example.mjs";
@@ -12,20 +14,59 @@ const { source: AXE } = createRequire(import.meta.url)("axe-core");
 // For somebody to look at: SCREENSHOTS=1 npm test -- error-pages.test.js
 const PICTURES = process.env.SCREENSHOTS && fileURLToPath(new URL("screenshots/", import.meta.url));
 
-const PAGES = { "/fail/panic": 500, "/fail/order": 402, "/fail/upstream": 502, "/fail/timeout": 504, "/fail/overload": 503, "/nowhere": 404 };
+/** Who answers, what is asked, and the status: of an origin, and of gateways whose upstream is not there, says nothing, or is left alone. */
+const PAGES = [
+  ["origin", "/fail/panic", 500],
+  ["origin", "/fail/order", 402],
+  ["origin", "/fail/upstream", 502],
+  ["origin", "/fail/timeout", 504],
+  ["origin", "/fail/overload", 503],
+  ["origin", "/nowhere", 404],
+  ["refused", "/a", 502],
+  ["silent", "/b", 504],
+  ["given-up", "/c", 503],
+];
 const SIZES = { desktop: [1280, 800], phone: [320, 640] };
 
-const serve = (...options) => start("error_mapping", ...options);
+/** A port on which somebody reads and never answers; nobody listens on it any more once that is stopped. */
+async function silent() {
+  const server = createServer((socket) => socket.on("error", () => {}).resume());
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return { url: `http://127.0.0.1:${server.address().port}`, stop: () => new Promise((done) => server.close(done)) };
+}
+
+/** Asks until the gateway no longer asks its upstream. */
+async function giveUp({ url }) {
+  for (let asked = 0; asked < 200; asked += 1) {
+    const response = await fetch(url);
+    await response.text();
+    if (response.status === 503) return;
+  }
+  throw new Error("the circuit never opens");
+}
 
 describe("the page of a failure", () => {
-  let browser, servers;
+  let browser, servers, upstream;
   before(async () => {
     if (PICTURES) mkdirSync(PICTURES, { recursive: true });
-    [browser, ...servers] = await Promise.all([launch(), serve(), serve("--show-causes")]);
+    upstream = await silent();
+    const nobody = await silent();
+    await nobody.stop();
+    const [origin, telling, refused, slow, givenUp] = await Promise.all([
+      start("error_mapping"),
+      start("error_mapping", "--show-causes"),
+      start("gateway", "--upstream", nobody.url),
+      start("gateway", "--upstream", upstream.url, "--patience", "0.3"),
+      start("gateway", "--upstream", nobody.url),
+    ]);
+    servers = { origin, telling, refused, silent: slow, "given-up": givenUp };
+    browser = await launch();
   });
   after(async () => {
-    await browser.close();
-    for (const server of servers) server.stop();
+    await browser?.close();
+    for (const server of Object.values(servers)) server.stop();
+    await upstream.stop();
   });
 
   async function look(url, status, { colorScheme = "light", size = "desktop", name } = {}) {
@@ -51,11 +92,13 @@ describe("the page of a failure", () => {
     return { violations, passes, seen, loaded: loaded.filter((path) => path !== "/favicon.ico"), complaints };
   }
 
-  for (const [path, status] of Object.entries(PAGES)) {
+  for (const [who, path, status] of PAGES) {
     for (const colorScheme of ["light", "dark"]) {
       for (const size of Object.keys(SIZES)) {
-        test(`${path}, ${colorScheme}, ${size}`, async () => {
-          const found = await look(servers[0].url + path, status, { colorScheme, size, name: path.split("/").at(-1) });
+        const name = who === "origin" ? path.split("/").at(-1) : `gateway-${who}`;
+        test(`${name} is ${status}, ${colorScheme}, ${size}`, async () => {
+          if (who === "given-up") await giveUp(servers[who]);
+          const found = await look(servers[who].url + path, status, { colorScheme, size, name });
           assert.deepEqual(found.violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), []);
           assert.ok(found.passes.some(({ id }) => id === "color-contrast") && found.passes.length > 10, "it was looked at");
           assert.deepEqual(found.loaded, [path], "the page is all there is to load");
@@ -63,17 +106,18 @@ describe("the page of a failure", () => {
           assert.equal(found.seen.background === "rgb(20, 22, 26)", colorScheme === "dark", found.seen.background);
           assert.ok(!found.seen.overflows, "nothing to scroll sideways");
           assert.match(found.seen.text, new RegExp(`Error ${status}`));
-          assert.match(found.seen.text, /Reference: [0-9a-f]{32}/);
+          if (who === "origin") assert.match(found.seen.text, /Reference: [0-9a-f]{32}/);
+          else assert.match(found.seen.text, /Trying again may work/);
         });
       }
     }
   }
 
   test("the causes, on the machine itself", async () => {
-    const found = await look(`${servers[1].url}/fail/upstream`, 502, { name: "causes" });
+    const found = await look(`${servers.telling.url}/fail/upstream`, 502, { name: "causes" });
     assert.deepEqual(found.violations.map(({ id }) => id), []);
     assert.match(found.seen.text, /Causes/);
-    const without = await look(`${servers[0].url}/fail/upstream`, 502, { name: "no-causes" });
+    const without = await look(`${servers.origin.url}/fail/upstream`, 502, { name: "no-causes" });
     assert.doesNotMatch(without.seen.text, /Causes/);
   });
 

@@ -302,6 +302,14 @@ describe("failures", () => {
     assert.match(received, /\r\n\r\nThe first half of an answer, and then $/);
   });
 
+  test("a body that panics never ends cleanly, and the server goes on", async () => {
+    const received = await untilHungUp(server, "GET /api/fail/body-panic HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    assert.match(received, /^HTTP\/1\.1 200 /);
+    assert.match(received, /The first half of an answer, and then \r\n$/);
+    assert.doesNotMatch(received, /ledger|\r\n0\r\n/, "no last chunk");
+    assert.equal((await get("/")).status, 200);
+  });
+
   test("an upload beyond the limit is refused, one within it is read", async () => {
     const send = (body) => get("/api/fail/too-large", {}, { method: "POST", body });
     const problem = await assertProblem(await send("x".repeat(65)), 413);
@@ -337,8 +345,86 @@ describe("failures", () => {
   });
 });
 
+describe("a gateway", () => {
+  const within = (response) => {
+    const [, sent, arrived, circuit] = /^sent=(\d+), arrived=(\d+), circuit=([a-z-]+)$/.exec(response.headers.get("showcase-upstream"));
+    return { sent: Number(sent), arrived: Number(arrived), circuit };
+  };
+  // Status, Proxy-Status, advice, and how often a GET and a POST are sent and arrive.
+  const FAULTS = {
+    refused: [502, "error=connection_refused", "safe", [3, 0], [3, 0]],
+    "hang-up": [502, "error=http_response_incomplete", "idempotent-only", [3, 3], [1, 1]],
+    garbage: [502, "error=http_protocol_error", "idempotent-only", [3, 3], [1, 1]],
+    slow: [504, "error=http_response_timeout", "idempotent-only", [3, 3], [1, 1]],
+    error: [500, "received-status=500", "never", [1, 1], [1, 1]],
+    busy: [503, "received-status=503", "idempotent-only", [3, 3], [1, 1]],
+  };
+  // Every test has upstreams that have not failed yet.
+  let fresh;
+  before(async () => (fresh = await start()));
+  after(() => fresh?.stop());
+
+  for (const [name, [status, told, retry, ...counts]] of Object.entries(FAULTS)) {
+    for (const [index, method] of ["GET", "POST"].entries()) {
+      test(`${method} ${name} is a ${status}, sent ${counts[index][0]} times; retry: ${retry}`, async () => {
+        const response = await fetch(`${fresh.url}/upstream/${name}`, { method, body: method === "POST" ? "one order" : undefined });
+        const { sent, arrived } = within(response);
+        assert.deepEqual([sent, arrived], counts[index]);
+        assert.equal(response.headers.get("proxy-status"), `showcase; ${told}`);
+        assert.equal(response.headers.get("retry-after"), name === "busy" ? "1" : null);
+        const problem = await assertProblem(response, status);
+        assert.equal(problem.retry, retry);
+        assert.doesNotMatch(JSON.stringify(problem), /SSH|127\.0\.0\.1|hyper|tower|os error/i);
+      });
+    }
+  }
+
+  test("an upstream that fails once has answered a GET, and not a POST", async () => {
+    const answered = await get("/upstream/flaky");
+    assert.deepEqual([answered.status, within(answered).sent, within(answered).arrived], [200, 2, 2]);
+    assert.equal(await answered.text(), "At the second attempt.");
+    const failed = await get("/upstream/flaky", {}, { method: "POST", body: "one order" });
+    assert.deepEqual([failed.status, within(failed).sent], [502, 1]);
+  });
+
+  test("an answer that breaks off is not asked for again, and never ends cleanly", async () => {
+    const received = await untilHungUp(server, "GET /upstream/cut HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    assert.match(received, /^HTTP\/1\.1 200 /);
+    assert.match(received, /showcase-upstream: sent=1, arrived=1, circuit=closed\r\n/);
+    assert.match(received, /\r\n\r\nThe first half of an answer, and then $/);
+  });
+
+  test("one that keeps failing is left alone, and the others are not", async () => {
+    const states = [];
+    for (let press = 0; press < 3; press += 1) {
+      const response = await get("/upstream/hang-up");
+      states.push([response.status, within(response).arrived, within(response).circuit, response.headers.get("proxy-status")]);
+      if (press < 2) continue;
+      assert.match(response.headers.get("retry-after"), /^[345]$/);
+      assert.equal((await assertProblem(response, 503)).retry, "safe");
+    }
+    assert.deepEqual(states, [
+      [502, 3, "closed", "showcase; error=http_response_incomplete"],
+      [502, 3, "open", "showcase; error=http_response_incomplete"],
+      [503, 0, "open", "showcase; error=destination_unavailable"],
+    ]);
+    assert.equal(within(await get("/upstream/error")).circuit, "closed");
+  });
+
+  test("as a page it says the same", async () => {
+    const response = await get("/upstream/garbage", { accept: "text/html" });
+    assert.equal(response.status, 502);
+    assert.match(response.headers.get("content-type"), /^text\/html/);
+    assert.equal(response.headers.get("proxy-status"), "showcase; error=http_protocol_error");
+  });
+
+  test("only GET and POST are passed on", async () => {
+    await assertProblem(await get("/upstream/error", {}, { method: "PUT" }), 405);
+  });
+});
+
 describe("what is not there", () => {
-  for (const path of ["/nothing", "/api", "/assets/", "/assets/nothing.js", "/assets/..%2fmain.rs", "/assets/%00", "/gallery/images/0.svg", "/gallery/images/61.svg", "/gallery/images/07.svg", "/gallery/images/x", "/%ff", "/assets/%ff", "/gallery/images/%ff", "/gallery/images/1.svg%ff", "/api/fail/%ff"]) {
+  for (const path of ["/nothing", "/api", "/assets/", "/assets/nothing.js", "/assets/..%2fmain.rs", "/assets/%00", "/gallery/images/0.svg", "/gallery/images/61.svg", "/gallery/images/07.svg", "/gallery/images/x", "/%ff", "/assets/%ff", "/gallery/images/%ff", "/gallery/images/1.svg%ff", "/api/fail/%ff", "/upstream/", "/upstream/nothing", "/upstream/%ff"]) {
     test(`${path} is a 404 problem`, async () => {
       await assertProblem(await get(path), 404);
     });
@@ -362,13 +448,13 @@ describe("the page, its assets and the gallery", () => {
     assert.doesNotMatch(page, /(src|href)="(https?:)?\/\//);
     assert.doesNotMatch(page, /<style|<script>|\sstyle=|\son\w+=/);
     for (const [, path] of page.matchAll(/(?:src|href)="(\/[^"#]*)/g)) {
-      if (path.startsWith("/api/")) continue;
+      if (/^\/(api|upstream)\//.test(path)) continue;
       assert.equal((await get(path)).status, 200, path);
     }
   });
 
   const TYPES = { js: "text/javascript; charset=utf-8", css: "text/css; charset=utf-8", svg: "image/svg+xml" };
-  for (const name of ["app.js", "chat.js", "exchange.js", "session.js", "style.css", "icon.svg"]) {
+  for (const name of ["app.js", "chat.js", "exchange.js", "failures.js", "session.js", "upstream.js", "style.css", "icon.svg"]) {
     test(`/assets/${name} has its type, a tag and a policy`, async () => {
       const response = await get(`/assets/${name}`);
       assert.equal(response.status, 200);

@@ -192,12 +192,14 @@ describe("errors", () => {
     });
   }
 
-  test("a body that breaks off is an error and no half of an answer", async () => {
-    await page.locator('[data-fail="cut"]').click();
-    const said = await shows("error-mapping", "200 OK, then cut off");
-    assert.match(said, /The first half of an answer, and then\s+here the connection broke/);
-    assert.match(await fact("Send it again?"), /^If repeating/);
-  });
+  for (const name of ["cut", "body-panic"]) {
+    test(`${name}: a body that breaks off is an error and no half of an answer`, async () => {
+      await page.locator(`[data-fail="${name}"]`).click();
+      const said = await shows("error-mapping", "200 OK, then cut off");
+      assert.match(said, /The first half of an answer, and then\s+here the connection broke/);
+      assert.match(await fact("Send it again?"), /^If repeating/);
+    });
+  }
 
   test("a client of gRPC is answered in its own terms", async () => {
     await page.locator('[data-fail="grpc"]').click();
@@ -226,6 +228,67 @@ describe("errors", () => {
       assert.equal(await page.evaluate(() => document.documentElement.lang), "en");
       assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
     }
+  });
+});
+
+describe("the gateway", () => {
+  const fact = (name) => view("upstream").locator("dl.facts div", { hasText: name }).locator("dd").innerText();
+  const press = (name) => page.locator(`[data-upstream="${name}"]`).click();
+
+  test("by keyboard alone: a failure, its token, its attempts and its circuit", async () => {
+    await page.locator('[data-upstream="refused"]').focus();
+    await page.keyboard.press("Enter");
+    await shows("upstream", "502 Bad Gateway");
+    assert.equal(await fact("The client sees"), "a problem: Bad Gateway");
+    assert.match(await fact("Send it again?"), /^Yes/);
+    assert.equal(await fact("Proxy-Status"), "showcase; error=connection_refused");
+    assert.equal(await fact("Attempts"), "3 sent, of which the upstream saw 0");
+    assert.match(await fact("Circuit"), /^closed/);
+    assert.equal(await page.evaluate(() => document.activeElement.dataset.upstream), "refused", "the focus stays");
+    assert.match(await page.locator("#announce").innerText(), /502 Bad Gateway.*connection_refused.*3 sent/s);
+  });
+
+  test("a POST is asked once, whatever became of it", async () => {
+    await page.getByLabel("POST, which may not").check();
+    await press("garbage");
+    await shows("upstream", "502");
+    assert.equal(await fact("Attempts"), "1 sent, of which the upstream saw 1");
+    assert.match(await fact("Send it again?"), /^If repeating/);
+  });
+
+  test("a busy upstream is asked again when it says, and its wait is passed on", async () => {
+    await press("busy");
+    await shows("upstream", "503");
+    assert.match(await fact("After"), /^1 second,/);
+    assert.equal(await fact("Attempts"), "3 sent, of which the upstream saw 3");
+  });
+
+  test("a second attempt that succeeds is an answer like any other", async () => {
+    await press("flaky");
+    const said = await shows("upstream", "200 OK");
+    assert.match(said, /At the second attempt\./);
+    assert.equal(await fact("Attempts"), "2 sent, of which the upstream saw 2");
+    assert.match(await fact("Proxy-Status"), /^none/);
+  });
+
+  test("an answer that breaks off", async () => {
+    await press("cut");
+    await shows("upstream", "200 OK, then cut off");
+    assert.equal(await fact("Attempts"), "1 sent, of which the upstream saw 1");
+  });
+
+  test("the third time the circuit is open", async () => {
+    for (const circuit of [/^closed/, /^open/]) {
+      await press("hang-up");
+      await view("upstream").locator("dd", { hasText: circuit }).waitFor();
+      assert.equal(await status("upstream").innerText(), "502 Bad Gateway");
+    }
+    await press("hang-up");
+    await shows("upstream", "503");
+    assert.equal(await fact("Proxy-Status"), "showcase; error=destination_unavailable");
+    assert.equal(await fact("Attempts"), "0 sent, of which the upstream saw 0");
+    assert.match(await fact("Send it again?"), /^Yes/);
+    assert.match(await fact("After"), /^[345] seconds,/);
   });
 });
 
@@ -280,7 +343,9 @@ describe("the page", () => {
         await button("Load").click();
         await page.locator('[data-fail="overload"]').click();
         await shows("conditional-cache", "200");
+        await page.locator('[data-upstream="error"]').click();
         await shows("error-mapping", "503");
+        await shows("upstream", "500");
         assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "nothing sticks out");
         assert.deepEqual(await page.evaluate(lowContrast), []);
       });

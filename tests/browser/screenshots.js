@@ -31,11 +31,18 @@ for (const [width, height] of [[1280, 800], [390, 844]]) {
     await shown("conditional-cache", "304");
     await page.locator('[data-fail="upstream"]').click();
     await shown("error-mapping", "502");
+    await page.locator('[data-upstream="garbage"]').click();
+    // By the third time its circuit is open.
+    await shown("upstream", /^50[23]/);
     await chat(page);
     await page.locator("#chat-text").blur();
     await page.evaluate(() => scrollTo(0, 0));
     await shoot("used");
     await shoot("used-whole", true);
+    for (const part of ["upstream", "upstream-exchange"]) {
+      await page.locator(`#${part}`).evaluate((node) => node.scrollIntoView());
+      await shoot(part);
+    }
 
     await page.goto(`${server.url}/gallery`, { waitUntil: "networkidle" });
     await shoot("gallery");

@@ -7,6 +7,8 @@ mod contract;
 mod correlation;
 mod cut_bodies;
 mod drops;
+#[cfg(feature = "axum")]
+mod extractors;
 mod faults;
 mod forms;
 mod load;

@@ -1,9 +1,10 @@
-// Wires the cards: tokens and caching. The failures are in failures.js, the chat is in chat.js.
+// Wires the cards: tokens and caching. The failures are in failures.js and upstream.js, the chat is in chat.js.
 
 import { exchange } from "/assets/exchange.js";
 import { credentials, knownByCookie, loggedIn, loggedOut, session } from "/assets/session.js";
 import "/assets/chat.js";
 import "/assets/failures.js";
+import "/assets/upstream.js";
 
 const byId = (id) => document.getElementById(id);
 const chosen = (name) => document.querySelector(`input[name="${name}"]:checked`).value;

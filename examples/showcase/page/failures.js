@@ -4,7 +4,6 @@ import { exchange, facts } from "/assets/exchange.js";
 import { credentials } from "/assets/session.js";
 
 const view = document.getElementById("error-mapping-exchange");
-const buttons = [...document.querySelectorAll("[data-fail]")];
 
 /** What is sent where a GET alone would not fail. */
 const SENT = {
@@ -12,17 +11,22 @@ const SENT = {
   grpc: { method: "POST", body: "", type: "application/grpc" },
 };
 
-for (const button of buttons) {
-  button.addEventListener("click", async () => {
-    // One after the other, since they share one view.
-    if (buttons.some((other) => other.getAttribute("aria-busy") === "true")) return;
-    button.setAttribute("aria-busy", "true");
-    try {
-      await fail(button.dataset.fail);
-    } finally {
-      button.removeAttribute("aria-busy");
-    }
-  });
+oneAtATime(document.querySelectorAll("[data-fail]"), (button) => fail(button.dataset.fail));
+
+/** Runs `work` on a click: of buttons that share one view one after the other. */
+export function oneAtATime(buttons, work) {
+  const all = [...buttons];
+  for (const button of all) {
+    button.addEventListener("click", async () => {
+      if (all.some((other) => other.getAttribute("aria-busy") === "true")) return;
+      button.setAttribute("aria-busy", "true");
+      try {
+        await work(button);
+      } finally {
+        button.removeAttribute("aria-busy");
+      }
+    });
+  }
 }
 
 async function fail(name) {
@@ -50,7 +54,7 @@ const ADVICE = {
 const GRPC = { 14: "Yes: 14 is UNAVAILABLE, after which gRPC’s own retries ask again." };
 
 /** What a client makes of the answer, as names and values. */
-function told({ response, text, cut }) {
+export function told({ response, text, cut }) {
   if (cut) {
     return {
       "The client sees": "a message without its end, as an error and not as half an answer",
@@ -75,6 +79,7 @@ function read(response, text) {
     const said = (selector) => page.querySelector(selector)?.textContent ?? "";
     return { title: `a page: ${said("h1")}`, advice: said(".advice") };
   }
+  if (response.ok) return { title: "the upstream’s answer, as if nothing had been", advice: "There is no need to." };
   const { title, retry } = JSON.parse(text);
   return { title: `a problem: ${title}`, advice: ADVICE[retry] ?? "" };
 }

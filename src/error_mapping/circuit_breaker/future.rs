@@ -14,6 +14,7 @@ use crate::{
     LayerBody,
     error_mapping::{
         as_error::AsError,
+        attempted::Attempted,
         cause::{Cause, Role},
         walk::{Place, cause_of},
     },
@@ -32,7 +33,7 @@ pin_project! {
     #[project = KindProj]
     enum Kind<F> {
         Running { #[pin] future: F, ticket: Ticket },
-        Refused { left: Duration },
+        Refused { left: Duration, attempted: Option<Attempted> },
     }
 }
 
@@ -41,8 +42,8 @@ impl<F> CircuitBreakerFuture<F> {
         Self { kind: Kind::Running { future, ticket } }
     }
 
-    pub(super) fn refused(left: Duration) -> Self {
-        Self { kind: Kind::Refused { left } }
+    pub(super) fn refused(left: Duration, attempted: Option<Attempted>) -> Self {
+        Self { kind: Kind::Refused { left, attempted } }
     }
 }
 
@@ -55,7 +56,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
-            KindProj::Refused { left } => Poll::Ready(Ok(refusal(*left))),
+            KindProj::Refused { left, attempted } => Poll::Ready(Ok(refusal(*left, *attempted))),
             KindProj::Running { future, ticket } => {
                 let result = ready!(future.poll(cx));
                 ticket.report(match &result {
@@ -68,10 +69,12 @@ where
     }
 }
 
-/// The retry advice is a gateway's whatever role the server has: nothing was sent, and nothing stands between this and the upstream.
+/// The retry advice is a gateway's whatever role the server has: nothing was sent, and nothing stands between this and the upstream. After an
+/// attempt that may have done something it is an origin's, whose own part may be done when its upstream is out of reach.
 #[cold]
-fn refusal<B>(left: Duration) -> Response<LayerBody<B>> {
-    let mut response = Cause::DestinationUnavailable.problem(Role::Gateway, left).into_http_response();
+fn refusal<B>(left: Duration, attempted: Option<Attempted>) -> Response<LayerBody<B>> {
+    let role = if attempted.is_some() { Role::Origin } else { Role::Gateway };
+    let mut response = Cause::DestinationUnavailable.problem(role, left).into_http_response();
     response.extensions_mut().insert(Cause::DestinationUnavailable);
     response
 }

@@ -15,6 +15,7 @@ use crate::{Clock, core::SharedClock};
 ///    client or of a limit between them counts for nothing.
 /// 2. Too many failures among the last requests open the circuit. While it is open nothing is sent: the answer is a 503 `destination_unavailable`
 ///    ([RFC 9209 §2.3.4](https://www.rfc-editor.org/rfc/rfc9209#section-2.3.4)), safe to try again, whose `Retry-After` is what is left of the time.
+///    To the retry of a request of which an earlier attempt may have been carried out it is safe only if repeating it does no harm.
 /// 3. After that time one request passes as a probe, or as many as are [set](Self::probes). If they succeed the circuit closes and forgets; the first one
 ///    that fails opens it for the whole time again. One that is given up leaves its place to the next, and one that has said nothing for as long as
 ///    that time is joined by another, so that no hanging probe keeps it half open.

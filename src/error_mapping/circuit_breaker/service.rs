@@ -53,7 +53,7 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         match self.circuit.admit() {
             Admission::Pass(ticket) => CircuitBreakerFuture::running(self.inner.call(request), ticket),
-            Admission::Refuse(left) => CircuitBreakerFuture::refused(left),
+            Admission::Refuse(left) => CircuitBreakerFuture::refused(left, request.extensions().get().copied()),
         }
     }
 }

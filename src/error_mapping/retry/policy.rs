@@ -21,7 +21,7 @@ use super::{
 use crate::{
     Clock, Retryability,
     core::{SharedClock, trace::event},
-    error_mapping::as_error::AsError,
+    error_mapping::{as_error::AsError, attempted::Attempted},
 };
 
 /// Says to [`tower::retry`] which requests of a gateway are sent again.
@@ -141,7 +141,12 @@ impl GatewayRetryPolicy {
         self
     }
 
-    fn wait<B: Replay, R, E: AsError>(&self, request: &Request<B>, result: &Result<Response<R>, E>) -> Option<Duration> {
+    /// How long to wait before the request is sent again, and what the attempt leaves to be said of it.
+    fn wait<B: Replay, R, E: AsError>(
+        &self,
+        request: &Request<B>,
+        result: &Result<Response<R>, E>,
+    ) -> Option<(Duration, Retryability)> {
         let (retryability, asked) = match result {
             Ok(response) => {
                 let retryability = of_response(response.status(), response.extensions().get().copied());
@@ -161,7 +166,7 @@ impl GatewayRetryPolicy {
             return None;
         }
         let wait = self.backoff.wait(self.retries, asked)?;
-        self.budget.withdraw().then_some(wait)
+        self.budget.withdraw().then_some((wait, retryability))
     }
 }
 
@@ -169,10 +174,13 @@ impl<B: Replay, R, E: AsError> Policy<Request<B>, Response<R>, E> for GatewayRet
     type Future = RetryFuture;
 
     fn retry(&mut self, request: &mut Request<B>, result: &mut Result<Response<R>, E>) -> Option<RetryFuture> {
-        let wait = self.wait(request, result)?;
+        let (wait, retryability) = self.wait(request, result)?;
         // The attempt before may still be reading, and would go on through the wait.
         if !request.body_mut().take_over() {
             return None;
+        }
+        if retryability != Retryability::Safe {
+            request.extensions_mut().insert(Attempted);
         }
         self.retries = self.retries.saturating_add(1);
         event!(DEBUG, "a request is sent again", retry = self.retries);

@@ -12,13 +12,15 @@ use bytes::Bytes;
 use donjon::{
     ManualClock, Problem, Retryability,
     error_mapping::{
-        Cause, CircuitBreakerLayer, CircuitState, ErrorMappingLayer, ProxyStatus, Role, UpstreamError, UpstreamProxyStatus,
+        Cause, CircuitBreakerLayer, CircuitState, ErrorMappingLayer, GatewayRetryPolicy, ProxyStatus, Role, UpstreamError,
+        UpstreamProxyStatus,
     },
 };
 use http::{Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Full};
 use tower::{
-    BoxError, Layer as _, Service as _, ServiceExt as _, service_fn, timeout::error::Elapsed, util::BoxCloneSyncService,
+    BoxError, Layer as _, Service as _, ServiceBuilder, ServiceExt as _, service_fn, timeout::error::Elapsed,
+    util::BoxCloneSyncService,
 };
 use tower_test::mock;
 
@@ -106,6 +108,33 @@ async fn a_gateway_tells_that_nothing_was_received() {
         let response = service.ready().await.unwrap().call(empty(get("/"))).await.unwrap();
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers().get_all("proxy-status").iter().collect::<Vec<_>>(), [expected]);
+    }
+}
+
+/// The first attempt opens the circuit, and the second is refused: what the client is told has to hold for both.
+#[tokio::test(start_paused = true)]
+async fn a_refused_retry_does_not_deny_the_attempt_before_it() {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset};
+    for (kind, retryability) in [(ConnectionReset, Retryability::IdempotentOnly), (ConnectionRefused, Retryability::Safe)] {
+        let circuit = CircuitBreakerLayer::new().open_after(1, 1).clock(clock());
+        let asked = AtomicUsize::new(0);
+        let gateway = ServiceBuilder::new()
+            .layer(ErrorMappingLayer::new().role(Role::Gateway))
+            .retry(GatewayRetryPolicy::new().budget(200))
+            .layer(circuit)
+            .service_fn(|_: Asked| {
+                asked.fetch_add(1, Ordering::Relaxed);
+                std::future::ready(Err::<Response<Full<Bytes>>, _>(UpstreamError::new(io::Error::from(kind))))
+            });
+        let response = gateway.oneshot(empty(get("/"))).await.unwrap();
+        assert_eq!((response.status().as_u16(), asked.load(Ordering::Relaxed)), (503, 1), "{kind}");
+        assert_eq!(response.headers()["retry-after"], "5", "{kind}");
+        assert_eq!(response.extensions().get(), Some(&Cause::DestinationUnavailable), "{kind}");
+        assert_eq!(response.extensions().get(), Some(&retryability), "{kind}");
+        let problem = response.extensions().get::<Problem>().unwrap();
+        assert_eq!(problem.retryability(), retryability, "{kind}");
+        let denied = problem.detail().unwrap().contains("nothing was carried out");
+        assert_eq!(denied, retryability == Retryability::Safe, "{kind}");
     }
 }
 
