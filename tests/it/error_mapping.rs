@@ -13,6 +13,7 @@ mod extractors;
 mod faults;
 mod forms;
 mod gateway;
+mod load;
 #[cfg(feature = "tracing")]
 mod logged;
 mod own_errors;

@@ -39,4 +39,13 @@ mod tests {
             assert_eq!(bare_item(text).as_deref(), expected, "{name}");
         }
     }
+    #[test]
+    #[ignore = "needs what tests/conformance/structured-fields fetches"]
+    fn structured_field_tests() {
+        for case in super::super::structured_field_tests::texts() {
+            // An empty name would be a name of nobody.
+            let expected = case.written.filter(|_| !case.text.is_empty());
+            assert_eq!(bare_item(&case.text), expected, "{}", case.name);
+        }
+    }
 }

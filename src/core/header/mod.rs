@@ -10,6 +10,8 @@ mod quality;
 mod quoted;
 mod representation;
 mod single;
+#[cfg(test)]
+pub(crate) mod structured_field_tests;
 mod token;
 mod vary;
 

@@ -153,6 +153,20 @@ fn what_is_told_is_a_structured_field() {
     }
 }
 
+#[test]
+#[ignore = "needs what tests/conformance/structured-fields fetches"]
+fn structured_field_tests() {
+    for case in crate::core::header::structured_field_tests::texts() {
+        let mut headers = HeaderMap::new();
+        if let Ok(name) = CacheName::new(&case.text) {
+            let telling = Telling { setting: CacheStatus::Detailed, name };
+            write(&mut headers, &telling, Handling::Hit { ttl: -1, detail: None });
+        }
+        let expected = case.written.filter(|_| !case.text.is_empty()).map(|name| name + "; hit; ttl=-1");
+        assert_eq!(headers.get(NAME).map(|line| line.to_str().unwrap()), expected.as_deref(), "{}", case.name);
+    }
+}
+
 proptest! {
     /// Another implementation of structured fields reads the name that was given, however long it is.
     #[test]
