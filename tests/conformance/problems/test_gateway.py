@@ -1,5 +1,6 @@
 """The errors of a gateway, in every form, and those of the whole stack that have a challenge or a bound; read as those of the example are."""
 
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -22,6 +23,8 @@ FAILURES = {
     "a tunnel": ("working", {"method": "CONNECT"}, 501, None),
 }
 UPSTREAMS = sorted({upstream for upstream, *_ in FAILURES.values()})
+# What a gateway calls itself, in `Via` and here: each process has its own name, by which it knows a request that comes round to it.
+OURS = re.compile("donjon-[0-9a-f]{8}")
 # More requests than are looked at before the circuit opens.
 WINDOW = 64
 
@@ -58,9 +61,9 @@ def ask(server, accept, method="GET", path="/", headers=None, **request):
 
 
 def members(response):
-    """The members of Proxy-Status, by another reader of structured fields."""
+    """The members of Proxy-Status, by another reader of structured fields; the gateway's own under the name `ours`."""
     field = ", ".join(response.headers.get_all("proxy-status", []))
-    return [(str(name), {key: value if isinstance(value, int) else str(value) for key, value in parameters.items()}) for name, parameters in http_sf.parse(field.encode(), tltype="list")]
+    return [(OURS.sub("ours", str(name)), {key: value if isinstance(value, int) else str(value) for key, value in parameters.items()}) for name, parameters in http_sf.parse(field.encode(), tltype="list")]
 
 
 @pytest.mark.parametrize("failure", FAILURES)
@@ -69,7 +72,7 @@ def test_a_failure_is_told_in_the_form_that_was_asked_for(gateways, judge, failu
     upstream, request, status, error = FAILURES[failure]
     response, content, notes = ask(gateways[upstream], accept, **request)
     read_problem(response, content, accept, status)
-    assert members(response) == ([("donjon", {"error": error})] if error else [])
+    assert members(response) == ([("ours", {"error": error})] if error else [])
     judge(f"gateway, {failure}, {accept[:24]} {status}", notes)
 
 
@@ -102,7 +105,7 @@ def test_an_open_circuit(judge, accept, method):
     else:
         problem = read_problem(response, content, accept, 503)
         assert problem is None or problem["retry"] == "safe"
-    assert members(response) == [("donjon", {"error": "destination_unavailable"})]
+    assert members(response) == [("ours", {"error": "destination_unavailable"})]
     assert 1 <= int(response.getheader("retry-after")) <= 5
     judge(f"gateway, {method}, an open circuit, {accept[:24]} 503", notes)
 
@@ -147,7 +150,9 @@ def extending():
 def test_what_an_upstream_says_is_extended(extending, judge, method, status, heard, expected):
     response, content, notes = ask(extending, "*/*", method=method, path=f"/{status}/{heard}")
     assert (response.status, content) == (status, b"four" if method == "GET" else b"")
-    assert members(response) == [*expected, ("donjon", {"received-status": status})]
+    assert members(response) == [*expected, ("ours", {"received-status": status})]
+    (name,) = OURS.findall(response.getheader("proxy-status"))
+    assert response.getheader("via").endswith(f" {name}"), "one name for each field that names the gateway"
     judge(f"gateway, {method}, extended, {status} {heard}", notes)
 
 
