@@ -1,7 +1,7 @@
 //! A client that has said nothing has said nothing a moment later.
 //!
-//! Hyper looks for more from the client three times while it answers one request. Once the socket has had nothing and has noted whom to wake, each further
-//! look within the same poll of the task only costs the socket's lock: what comes meanwhile wakes the task.
+//! Hyper looks for more from the client three times while it answers one request. Once the socket has had nothing and has noted whom to
+//! wake, each further look within the same poll of the task only costs the socket's lock: what comes meanwhile wakes the task.
 
 use std::{
     sync::{

@@ -26,8 +26,9 @@ use super::{
 pin_project! {
     /// The response body of [`ErrorMapping`](super::ErrorMapping): the inner body, observed, or a rendered problem.
     ///
-    /// Frames, trailers (but for a `Proxy-Status` that a gateway [does not let through](super::UpstreamProxyStatus)) and size hints pass. An error of the inner body passes as a [`BodyError`], and a panic of it becomes one, so that
-    /// the server cuts the message instead of losing the connection's task or ending it as if it were whole.
+    /// Frames, trailers (but for a `Proxy-Status` that a gateway [does not let through](super::UpstreamProxyStatus)) and size hints pass.
+    /// An error of the inner body passes as a [`BodyError`], and a panic of it becomes one, so that the server cuts the message instead of
+    /// losing the connection's task or ending it as if it were whole.
     pub struct ResponseBody<B> {
         #[pin]
         content: Content<B>,

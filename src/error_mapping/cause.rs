@@ -34,10 +34,15 @@ pub enum Role {
 /// | [`Unavailable`](Self::Unavailable) | 503 | idempotent only |
 /// | [`TimedOut`](Self::TimedOut) | origin 503, gateway 504 | idempotent only |
 /// | [`DestinationUnavailable`](Self::DestinationUnavailable) | 503 | gateway safe, origin idempotent only |
-/// | [`ConnectionRefused`](Self::ConnectionRefused), [`DnsError`](Self::DnsError), [`DestinationUnroutable`](Self::DestinationUnroutable), [`ConnectionFailed`](Self::ConnectionFailed), [`TlsFailed`](Self::TlsFailed), [`TlsCertificate`](Self::TlsCertificate), [`TlsAlert`](Self::TlsAlert), [`Unprocessed`](Self::Unprocessed) | 502 | gateway safe, origin idempotent only |
+/// | [`ConnectionRefused`](Self::ConnectionRefused), [`DnsError`](Self::DnsError) | 502 | gateway safe, origin idempotent only |
+/// | [`DestinationUnroutable`](Self::DestinationUnroutable), [`ConnectionFailed`](Self::ConnectionFailed) | 502 | gateway safe, origin idempotent only |
+/// | [`TlsFailed`](Self::TlsFailed), [`TlsCertificate`](Self::TlsCertificate) | 502 | gateway safe, origin idempotent only |
+/// | [`TlsAlert`](Self::TlsAlert), [`Unprocessed`](Self::Unprocessed) | 502 | gateway safe, origin idempotent only |
 /// | [`DnsTimedOut`](Self::DnsTimedOut), [`ConnectionTimedOut`](Self::ConnectionTimedOut) | 504 | gateway safe, origin idempotent only |
 /// | [`ResponseTimedOut`](Self::ResponseTimedOut) | 504 | idempotent only |
-/// | [`ConnectionTerminated`](Self::ConnectionTerminated), [`ResponseIncomplete`](Self::ResponseIncomplete), [`HeaderSectionTooLarge`](Self::HeaderSectionTooLarge), [`TransferCoding`](Self::TransferCoding), [`ProtocolError`](Self::ProtocolError), [`UpstreamFailed`](Self::UpstreamFailed) | 502 | idempotent only |
+/// | [`ConnectionTerminated`](Self::ConnectionTerminated), [`ResponseIncomplete`](Self::ResponseIncomplete) | 502 | idempotent only |
+/// | [`HeaderSectionTooLarge`](Self::HeaderSectionTooLarge), [`TransferCoding`](Self::TransferCoding) | 502 | idempotent only |
+/// | [`ProtocolError`](Self::ProtocolError), [`UpstreamFailed`](Self::UpstreamFailed) | 502 | idempotent only |
 ///
 /// A gateway that sent nothing on did nothing; the handler of an origin may have done something before it asked another server.
 /// A 503 carries `Retry-After`.
@@ -58,9 +63,9 @@ pub enum Cause {
     RequestIncomplete,
     /// The service had no room for the request and did not begin it.
     ///
-    /// In the role of an [origin](Role::Origin) only where the limit's error comes as it is, or from a buffer: within another error it may be that of a
-    /// limit that a handler met half way, which is [`Unavailable`](Self::Unavailable). A handler that hands on the bare error of such a limit
-    /// has to mark it as an [upstream's](super::UpstreamError), or to map it.
+    /// In the role of an [origin](Role::Origin) only where the limit's error comes as it is, or from a buffer: within another error it may
+    /// be that of a limit that a handler met half way, which is [`Unavailable`](Self::Unavailable). A handler that hands on the bare error
+    /// of such a limit has to mark it as an [upstream's](super::UpstreamError), or to map it.
     Overloaded,
     /// The worker behind a buffer is gone, or a limit within the service was reached; it may have begun the request.
     Unavailable,
@@ -68,8 +73,8 @@ pub enum Cause {
     TimedOut,
     /// No upstream is known to work, and none was asked.
     ///
-    /// So says a balancer, and a `ReadyCache` whose keys are of type `usize`, `String`, `&'static str`, `SocketAddr`, `Authority` or `Uri`: its error has
-    /// the key for a type parameter, so that of keys of any other type it has to be [mapped](super::ErrorMappingLayer::map).
+    /// So says a balancer, and a `ReadyCache` whose keys are of type `usize`, `String`, `&'static str`, `SocketAddr`, `Authority` or `Uri`:
+    /// its error has the key for a type parameter, so that of keys of any other type it has to be [mapped](super::ErrorMappingLayer::map).
     DestinationUnavailable,
     /// The upstream's name has no address: nothing was sent.
     DnsError,
@@ -83,7 +88,8 @@ pub enum Cause {
     ConnectionFailed,
     /// No connection to the upstream came about in time: nothing was sent.
     ConnectionTimedOut,
-    /// The upstream does not speak TLS as this server does: nothing was sent. Told apart with the feature `error-mapping-rustls`, as are the next two.
+    /// The upstream does not speak TLS as this server does: nothing was sent. Told apart with the feature `error-mapping-rustls`, as are
+    /// the next two.
     TlsFailed,
     /// The upstream's certificate is not one that this server takes: nothing was sent.
     TlsCertificate,

@@ -13,8 +13,8 @@ pub enum EmptyErrors {
     #[default]
     Pass,
     /// It gets the problem of its status, in the form that the client reads; its fields (`Allow`, `WWW-Authenticate`, ...) stay, but for
-    /// `Cache-Control`, which becomes that of every generated error. Its [`Retryability`](crate::Retryability) is that of its extensions if it has one,
-    /// else that of its status; a bare 503 proves nothing of what was done, and is for idempotent methods only.
+    /// `Cache-Control`, which becomes that of every generated error. Its [`Retryability`](crate::Retryability) is that of its extensions if
+    /// it has one, else that of its status; a bare 503 proves nothing of what was done, and is for idempotent methods only.
     Fill,
 }
 

@@ -8,9 +8,10 @@
 //!    [`allow_anonymous`](TokenAuthLayer::allow_anonymous), the request passes without a [`Principal`](crate::Principal).
 //! 3. More than one token, in two places or twice in one: 400 `invalid_request` ([§2](https://www.rfc-editor.org/rfc/rfc6750#section-2)).
 //!    A cookie can be made to [give way](TokenSource::ambient).
-//! 4. A token that is malformed, too long, unsigned, of an algorithm or key that is not ours, wrongly signed, for somebody else, expired, not
-//!    yet valid or revoked: 401 `invalid_token`. Every claim is checked with its type, as [RFC 7519 §4.1](https://www.rfc-editor.org/rfc/rfc7519#section-4.1)
-//!    and [RFC 8725 §3](https://www.rfc-editor.org/rfc/rfc8725#section-3) have it, and none before the signature.
+//! 4. A token that is malformed, too long, unsigned, of an algorithm or key that is not ours, wrongly signed, for somebody else, expired,
+//!    not yet valid or revoked: 401 `invalid_token`. Every claim is checked with its type, as
+//!    [RFC 7519 §4.1](https://www.rfc-editor.org/rfc/rfc7519#section-4.1) and
+//!    [RFC 8725 §3](https://www.rfc-editor.org/rfc/rfc8725#section-3) have it, and none before the signature.
 //! 5. A token that is bound to its sender by a `cnf` claim ([RFC 7800](https://www.rfc-editor.org/rfc/rfc7800)) is refused unless the sender shows
 //!    the key ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449), where [`dpop`](TokenAuthLayer::dpop) takes proofs) or the certificate
 //!    ([RFC 8705 §3](https://www.rfc-editor.org/rfc/rfc8705#section-3)) that it names: 401, a bad or used proof by `invalid_dpop_proof`.

@@ -61,8 +61,8 @@ impl Limits {
         self
     }
 
-    /// How much may wait for a slow peer beside one message of the handler and one of the queue: small messages and the answers to its pings; 128 KiB by default,
-    /// reserved only when needed.
+    /// How much may wait for a slow peer beside one message of the handler and one of the queue: small messages and the answers to its
+    /// pings; 128 KiB by default, reserved only when needed.
     pub fn write_buffer_size(mut self, bytes: usize) -> Self {
         self.write_buffer_size = bytes;
         self
@@ -93,8 +93,8 @@ impl Limits {
         self
     }
 
-    /// How many bytes of messages a peer may send, as they come, that is before they are inflated; unlimited by default. The burst must hold the largest message. One more is
-    /// answered 1008.
+    /// How many bytes of messages a peer may send, as they come, that is before they are inflated; unlimited by default. The burst must
+    /// hold the largest message. One more is answered 1008.
     pub fn byte_rate(mut self, rate: Rate) -> Self {
         self.rates.bytes = Some(rate);
         self

@@ -26,10 +26,10 @@ use crate::core::Principal;
 /// over; and has methods for the plain case.
 ///
 /// # The end
-/// Whatever ends it, the peer is told why, and the connection is dropped when the peer has answered, or after [`Timeouts::close`](super::Timeouts::close):
-/// dropping the socket says 1000, a panic of the handler 1011, a fault of the peer its own code, the end of the
-/// [`Principal`]'s validity 3000, and a [`Drain`](super::Drain) what it is told to. The handler learns of it by [`recv`](Self::recv), which returns one error, if it was not the
-/// peer's goodbye, and then `None`; and by every attempt to send.
+/// Whatever ends it, the peer is told why, and the connection is dropped when the peer has answered, or after
+/// [`Timeouts::close`](super::Timeouts::close): dropping the socket says 1000, a panic of the handler 1011, a fault of the peer its own
+/// code, the end of the [`Principal`]'s validity 3000, and a [`Drain`](super::Drain) what it is told to. The handler learns of it by
+/// [`recv`](Self::recv), which returns one error, if it was not the peer's goodbye, and then `None`; and by every attempt to send.
 ///
 /// ```
 /// use donjon::ws_upgrade::{Message, WsSocket};

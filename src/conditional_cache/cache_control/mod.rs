@@ -96,7 +96,8 @@ macro_rules! flags {
 }
 
 flags! {
-    /// `public`: any cache may keep it, even the answer to a request with `Authorization` ([RFC 9111 §5.2.2.9](https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.9)).
+    /// `public`: any cache may keep it, even the answer to a request with `Authorization`
+    /// ([RFC 9111 §5.2.2.9](https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.9)).
     PUBLIC = 0, "public", is_public, with_public;
     /// `no-store`: no cache may keep it ([RFC 9111 §5.2.2.5](https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.5)).
     NO_STORE = 1, "no-store", is_no_store, with_no_store;
@@ -106,7 +107,8 @@ flags! {
     MUST_REVALIDATE = 3, "must-revalidate", is_must_revalidate, with_must_revalidate;
     /// `proxy-revalidate`: never to be used stale by a shared cache ([RFC 9111 §5.2.2.8](https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.8)).
     PROXY_REVALIDATE = 4, "proxy-revalidate", is_proxy_revalidate, with_proxy_revalidate;
-    /// `must-understand`: to be kept only by a cache that knows the status code ([RFC 9111 §5.2.2.3](https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.3)).
+    /// `must-understand`: to be kept only by a cache that knows the status code
+    /// ([RFC 9111 §5.2.2.3](https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.3)).
     MUST_UNDERSTAND = 5, "must-understand", is_must_understand, with_must_understand;
     /// `immutable`: not even a reload needs to ask again while it is fresh ([RFC 8246 §2](https://www.rfc-editor.org/rfc/rfc8246#section-2)).
     IMMUTABLE = 6, "immutable", is_immutable, with_immutable;
@@ -138,15 +140,18 @@ macro_rules! ages {
 }
 
 ages! {
-    /// `max-age`: how long it is fresh ([RFC 9111 §5.2.2.1](https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.1)); of a request, how old an answer may be.
+    /// `max-age`: how long it is fresh ([RFC 9111 §5.2.2.1](https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.1)); of a request, how old
+    /// an answer may be.
     max_age, "max-age", with_max_age;
     /// `s-maxage`: how long it is fresh in a shared cache ([RFC 9111 §5.2.2.10](https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.10)).
     s_maxage, "s-maxage", with_s_maxage;
-    /// `stale-while-revalidate`: how long it may be used stale while it is fetched anew ([RFC 5861 §3](https://www.rfc-editor.org/rfc/rfc5861#section-3)).
+    /// `stale-while-revalidate`: how long it may be used stale while it is fetched anew
+    /// ([RFC 5861 §3](https://www.rfc-editor.org/rfc/rfc5861#section-3)).
     stale_while_revalidate, "stale-while-revalidate", with_stale_while_revalidate;
     /// `stale-if-error`: how long it may be used stale when fetching it anew fails ([RFC 5861 §4](https://www.rfc-editor.org/rfc/rfc5861#section-4)).
     stale_if_error, "stale-if-error", with_stale_if_error;
-    /// `max-stale`: how stale an answer may be; without an argument any staleness, read as the most seconds ([RFC 9111 §5.2.1.2](https://www.rfc-editor.org/rfc/rfc9111#section-5.2.1.2)).
+    /// `max-stale`: how stale an answer may be; without an argument any staleness, read as the most seconds
+    /// ([RFC 9111 §5.2.1.2](https://www.rfc-editor.org/rfc/rfc9111#section-5.2.1.2)).
     max_stale, "max-stale", with_max_stale;
     /// `min-fresh`: for how long the answer must still be fresh ([RFC 9111 §5.2.1.3](https://www.rfc-editor.org/rfc/rfc9111#section-5.2.1.3)).
     min_fresh, "min-fresh", with_min_fresh;

@@ -51,8 +51,8 @@ pub(super) fn strip(headers: &mut HeaderMap, control: &CacheControl, cookies: Co
     }
 }
 
-/// Completes what is to be stored: the `Date` that a recipient with a clock adds ([RFC 9110 §6.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.6.1)),
-/// and one `Age`, which every use writes anew.
+/// Completes what is to be stored: the `Date` that a recipient with a clock adds
+/// ([RFC 9110 §6.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.6.1)), and one `Age`, which every use writes anew.
 pub(super) fn complete(headers: &mut HeaderMap, terms: &Terms) {
     if !headers.contains_key(header::DATE) {
         headers.insert(header::DATE, http_date::render(terms.received));

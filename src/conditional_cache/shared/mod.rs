@@ -18,9 +18,9 @@
 //! 6. Of many requests for the same at the same time one asks the inner service, and the others read what comes as it comes. If it turns out not
 //!    to be for all, each asks for itself. If the one that asked goes away or fails, exactly one takes its place, and one asks beside it if it
 //!    hangs for longer than the [`patience`](SharedCacheLayer::patience).
-//! 7. A response is stored while it streams by, never a part of one that was cut off. A 206 is stored as a part; it answers what lies within it, and the
-//!    very `Range` that it came for ([§3.3](https://www.rfc-editor.org/rfc/rfc9111#section-3.3)). Parts are joined by a strong validator only
-//!    ([§3.4](https://www.rfc-editor.org/rfc/rfc9111#section-3.4)).
+//! 7. A response is stored while it streams by, never a part of one that was cut off. A 206 is stored as a part; it answers what lies
+//!    within it, and the very `Range` that it came for ([§3.3](https://www.rfc-editor.org/rfc/rfc9111#section-3.3)). Parts are joined by a
+//!    strong validator only ([§3.4](https://www.rfc-editor.org/rfc/rfc9111#section-3.4)).
 //! 8. The answer to a write that succeeds takes away what is stored for its target and for the `Location` and `Content-Location` that it names in
 //!    the same origin ([§4.4](https://www.rfc-editor.org/rfc/rfc9111#section-4.4)), and the groups that it lists
 //!    ([RFC 9875](https://www.rfc-editor.org/rfc/rfc9875)). Nothing that was asked for before is stored after it, nor given to who comes after it;

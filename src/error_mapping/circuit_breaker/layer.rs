@@ -17,9 +17,9 @@ use crate::{Clock, core::SharedClock};
 /// 2. Too many failures among the last requests open the circuit. While it is open nothing is sent: the answer is a 503 `destination_unavailable`
 ///    ([RFC 9209 §2.3.4](https://www.rfc-editor.org/rfc/rfc9209#section-2.3.4)), safe to try again, whose `Retry-After` is what is left of the time.
 ///    To the retry of a request of which an earlier attempt may have been carried out it is safe only if repeating it does no harm.
-/// 3. After that time one request passes as a probe, or as many as are [set](Self::probes). If they succeed the circuit closes and forgets; the first one
-///    that fails opens it for the whole time again. One that is given up leaves its place to the next, and one that has said nothing for as long as
-///    that time is joined by another, so that no hanging probe keeps it half open.
+/// 3. After that time one request passes as a probe, or as many as are [set](Self::probes). If they succeed the circuit closes and forgets;
+///    the first one that fails opens it for the whole time again. One that is given up leaves its place to the next, and one that has said
+///    nothing for as long as that time is joined by another, so that no hanging probe keeps it half open.
 /// 4. A success is told when the head is there, and taken back if the body breaks off by the upstream's fault: the request is a failure then,
 ///    and when it was a probe the circuit opens again, unless as many requests as are remembered have told more since it closed. How long a body
 ///    lasts is for its content and its client to say (a stream of events has no end, and a slow reader makes one), so nobody waits
@@ -60,8 +60,8 @@ impl CircuitBreakerLayer {
         Self { circuit: Arc::new(Circuit::new(Settings::default())) }
     }
 
-    /// Opens when this many of the last requests have failed; 10 of 20 if not set. Of requests no more than 64 are remembered; less than one is taken as
-    /// one, and more failures than requests as all of them.
+    /// Opens when this many of the last requests have failed; 10 of 20 if not set. Of requests no more than 64 are remembered; less than
+    /// one is taken as one, and more failures than requests as all of them.
     #[must_use]
     pub fn open_after(self, failures: u32, requests: u32) -> Self {
         self.with(|settings| (settings.failures, settings.window) = (failures, requests))

@@ -119,8 +119,8 @@ impl GatewayRetryPolicy {
         self
     }
 
-    /// The longest wait. A `Retry-After` beyond it is not waited for; one up to it is, and a random part of the growing wait on top, so that those who
-    /// were told the same do not come back together. 2 s if not set.
+    /// The longest wait. A `Retry-After` beyond it is not waited for; one up to it is, and a random part of the growing wait on top, so
+    /// that those who were told the same do not come back together. 2 s if not set.
     #[must_use]
     pub fn max_wait(mut self, wait: Duration) -> Self {
         self.backoff.most = wait;

@@ -1,7 +1,7 @@
 //! The orientation that a camera wrote beside the pixels: browsers turn the image by it, so width and height may have to change places.
 
-/// Whether an EXIF block says that the image lies on its side (orientations 5 to 8; [EXIF 2.32](https://www.cipa.jp/std/documents/e/DC-008-Translation-2019-E.pdf)
-/// §4.6.4). What is malformed says nothing.
+/// Whether an EXIF block says that the image lies on its side (orientations 5 to 8;
+/// [EXIF 2.32](https://www.cipa.jp/std/documents/e/DC-008-Translation-2019-E.pdf) §4.6.4). What is malformed says nothing.
 fn lies_on_its_side(tiff: &[u8]) -> bool {
     orientation(tiff).is_some_and(|orientation| (5..=8).contains(&orientation))
 }

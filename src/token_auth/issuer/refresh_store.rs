@@ -4,8 +4,8 @@ use super::{family::RefreshFamily, refresh_token::SessionId};
 
 /// Keeps the families of refresh tokens.
 ///
-/// [`MemoryRefreshStore`](super::MemoryRefreshStore) is one, for a single process. Several processes share one in a database; all it has to promise is that
-/// [`replace`](Self::replace) compares and writes in one step: on Redis by a script of four lines, on SQL by
+/// [`MemoryRefreshStore`](super::MemoryRefreshStore) is one, for a single process. Several processes share one in a database; all it has to
+/// promise is that [`replace`](Self::replace) compares and writes in one step: on Redis by a script of four lines, on SQL by
 /// `UPDATE ... WHERE session = ? AND version = ?`. Everything else, from hashing to the detection of reuse, is done by
 /// [`RefreshTokens`](super::RefreshTokens) on top of that.
 ///

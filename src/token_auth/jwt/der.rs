@@ -1,7 +1,8 @@
 //! As much of DER and PEM as keys are written in: a few fixed shapes, read strictly, without a general decoder.
 //!
-//! PEM is [RFC 7468](https://www.rfc-editor.org/rfc/rfc7468), public keys are [RFC 5280 §4.1.2.7](https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.7)
-//! (`SubjectPublicKeyInfo`), private ones [RFC 5208](https://www.rfc-editor.org/rfc/rfc5208) (PKCS#8), RSA within both
+//! PEM is [RFC 7468](https://www.rfc-editor.org/rfc/rfc7468), public keys are
+//! [RFC 5280 §4.1.2.7](https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.7) (`SubjectPublicKeyInfo`), private ones
+//! [RFC 5208](https://www.rfc-editor.org/rfc/rfc5208) (PKCS#8), RSA within both
 //! [RFC 8017 appendix A.1](https://www.rfc-editor.org/rfc/rfc8017#appendix-A.1) (PKCS#1).
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};

@@ -1,4 +1,5 @@
-//! Thousands of answers to what was said nowhere but inside: every way to fail, with every setting, in every form, by every method and at every place.
+//! Thousands of answers to what was said nowhere but inside: every way to fail, with every setting, in every form, by every method and at
+//! every place.
 
 mod ways;
 

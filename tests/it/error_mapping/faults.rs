@@ -274,8 +274,8 @@ async fn reset_at_accept_by_reqwest() {
     reset_at_accept(by_reqwest).await;
 }
 
-/// A name with a label of more than 63 octets has no address ([RFC 1035 §2.3.4](https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4)): the system's own
-/// resolver says so without asking anybody.
+/// A name with a label of more than 63 octets has no address ([RFC 1035 §2.3.4](https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4)): the
+/// system's own resolver says so without asking anybody.
 fn unspeakable() -> String {
     format!("http://{}.invalid/", "a".repeat(64))
 }

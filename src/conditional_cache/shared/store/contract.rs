@@ -47,9 +47,9 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// Keeps a response, in the place of the one that was selected by the same fields, unless it was purged while it was on its way.
     ///
     /// That is for the purges since its [epoch](Variant::epoch) to say, each by [`Purge::names`]; what a soft one names is kept as
-    /// [stale](StoredHead::stale). The answer to a write is not named by the write's own purges, though they come after its epoch: only a store
-    /// that remembers the [`Purge`]s themselves can tell. One that compares numbers, and keeps nothing of an epoch that is over, is as safe, but never
-    /// keeps the answer to a write.
+    /// [stale](StoredHead::stale). The answer to a write is not named by the write's own purges, though they come after its epoch: only a
+    /// store that remembers the [`Purge`]s themselves can tell. One that compares numbers, and keeps nothing of an epoch that is over, is
+    /// as safe, but never keeps the answer to a write.
     ///
     /// # Errors
     ///

@@ -3,7 +3,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-/// The room that all bodies have together while they come, so that many clients who stop reading cannot fill the memory. Cloning is a reference count.
+/// The room that all bodies have together while they come, so that many clients who stop reading cannot fill the memory. Cloning is a
+/// reference count.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Room {
     most: u64,

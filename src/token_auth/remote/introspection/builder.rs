@@ -147,7 +147,8 @@ impl IntrospectionBuilder {
     /// # Errors
     ///
     /// [`UrlInvalid`](crate::token_auth::ConfigErrorKind::UrlInvalid), [`UrlInsecure`](crate::token_auth::ConfigErrorKind::UrlInsecure),
-    /// [`AudienceMissing`](crate::token_auth::ConfigErrorKind::AudienceMissing), [`AudienceAmbiguous`](crate::token_auth::ConfigErrorKind::AudienceAmbiguous),
+    /// [`AudienceMissing`](crate::token_auth::ConfigErrorKind::AudienceMissing),
+    /// [`AudienceAmbiguous`](crate::token_auth::ConfigErrorKind::AudienceAmbiguous),
     /// [`ClientAuthInvalid`](crate::token_auth::ConfigErrorKind::ClientAuthInvalid), and those of
     /// [`HttpsClientBuilder::build`](crate::token_auth::HttpsClientBuilder::build).
     pub fn build(self) -> Result<Introspection, ConfigError> {
