@@ -131,4 +131,13 @@ mod tests {
             assert_eq!(read(fields), expected, "{name}");
         }
     }
+
+    #[test]
+    fn a_target_that_is_longer_than_anybody_has_to_read_does_not_count() {
+        for (extensions, expected) in [(1_023, "! max-age=5"), (1_024, "no-store")] {
+            let extensions: String = (0..extensions).map(|name| format!(", x{name}")).collect();
+            let target = format!("max-age=5{extensions}").leak();
+            assert_eq!(read(&[("cache-control", "no-store"), ("cdn-cache-control", target)]), expected);
+        }
+    }
 }
