@@ -44,7 +44,8 @@ pub enum UpstreamProxyStatus {
     /// It passes, and the gateway appends a member of its own, with the status that it received; also to a response of 500 and above that came
     /// without the field. To what a cache beneath has stored with the field it appends the status that it is given now.
     ///
-    /// A field that cannot be read, by which the gateway's own member would be lost too
+    /// A field that cannot be read (for its grammar, or for more than the 1024 members of
+    /// [RFC 9651 §3.1](https://www.rfc-editor.org/rfc/rfc9651#section-3.1)), by which the gateway's own member would be lost too
     /// ([RFC 9651 §4.2](https://www.rfc-editor.org/rfc/rfc9651#section-4.2)), is removed, and so is one that speaks in the gateway's own name. In
     /// trailers it passes if all of its members were in the head, which is where an intermediary has to begin
     /// ([RFC 9209 §2](https://www.rfc-editor.org/rfc/rfc9209#section-2)).
@@ -77,6 +78,10 @@ impl ProxyStatus {
     pub fn upstream(mut self, policy: UpstreamProxyStatus) -> Self {
         self.upstream = policy;
         self
+    }
+
+    pub(super) fn strips(&self) -> bool {
+        self.upstream == UpstreamProxyStatus::Strip
     }
 
     /// On a response from within, and the status with which an upstream sent it if one did. Says who has told something, once the gateway has

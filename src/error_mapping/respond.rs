@@ -65,8 +65,8 @@ fn pass_upstreams<B>(response: &mut Response<B>, terms: &mut Terms) {
         config.upstream_retry_after.pass(response.headers_mut(), || config.now());
     }
     let Some(proxy_status) = config.proxy_status() else { return };
-    // Of a stack of these layers the innermost has said what it received.
-    if response.extensions().get::<Heard>().is_none()
+    // Of a stack of these layers the innermost has said what it received, and whoever strips strips that too.
+    if (proxy_status.strips() || response.extensions().get::<Heard>().is_none())
         && let Some(heard) = proxy_status.pass(response.headers_mut(), received)
     {
         response.extensions_mut().insert(heard);
@@ -91,7 +91,7 @@ fn render_anew<B>(response: Response<B>, asked: Asked, terms: &mut Terms) -> Res
     let problem = match parts.extensions.remove::<Problem>() {
         Some(problem) if problem.status() == parts.status => with_wait_of(&parts.headers, problem),
         Some(hidden) => renamed(&mut parts, hidden.retryability()),
-        None => empty_error(&parts),
+        None => with_wait_of(&parts.headers, empty_error(&parts)),
     };
     // Of this status it is not what the content was, but the answer (RFC 9110 §15.5.17).
     let length = Some(header::CONTENT_RANGE).filter(|_| parts.status == StatusCode::RANGE_NOT_SATISFIABLE);

@@ -125,6 +125,30 @@ async fn a_problem_in_the_extensions_alone_is_enough() {
 }
 
 #[tokio::test]
+async fn an_empty_error_tells_the_wait_that_its_field_says() {
+    const ADVICE: &str = "503 Service Unavailable\n\nTrying again may work, if repeating the request does no harm.\n";
+    for (field, wait) in [
+        (Some("1"), "\nPlease wait 1 second first.\n"),
+        (Some("90"), "\nPlease wait 90 seconds first.\n"),
+        (Some("Wed, 21 Oct 2015 07:28:00 GMT"), ""),
+        (Some("soon"), ""),
+        (None, ""),
+    ] {
+        let busy = move || {
+            let mut response = Response::new(LayerBody::full(""));
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            if let Some(field) = field {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(field));
+            }
+            response
+        };
+        let layer = ErrorMappingLayer::new().empty_errors(EmptyErrors::Fill);
+        let answer = answer(&layer, answering(busy), accepting("text/plain")).await;
+        assert_eq!((answer.header("retry-after"), &*answer.body), (field, &*format!("{ADVICE}{wait}")));
+    }
+}
+
+#[tokio::test]
 async fn a_status_that_an_outer_hand_has_changed_hides_the_problem() {
     let hidden = || {
         let mut response = refusal();

@@ -100,6 +100,38 @@ async fn a_second_layer_adds_nothing_to_what_the_first_has_said() {
     assert_eq!(trailers, ["far; error=connection_terminated"]);
 }
 
+/// Whatever a layer within does with it.
+#[tokio::test]
+async fn a_second_layer_that_strips_strips_what_the_first_has_said() {
+    use UpstreamProxyStatus::{Extend, Keep, Strip};
+    const CUT: &str = "far; error=connection_terminated";
+    for within in [Extend, Keep, Strip] {
+        let (head, trailers) = through(&[layer(within), layer(Strip)], &["far"], &[CUT]).await;
+        assert_eq!((head, trailers), (vec![], vec![]), "{within:?}");
+    }
+    let upstream = service_fn(|_: Asked| async {
+        let response = Response::builder().status(502).header(PROXY_STATUS, "far");
+        Ok::<_, Infallible>(response.body(Full::<Bytes>::default()).unwrap())
+    });
+    let answer = answer(&layer(Strip), layer(Extend).layer(upstream), empty(get("/"))).await;
+    assert_eq!(lines(&answer.headers), [""; 0]);
+}
+
+/// What would be compared with each other has an end, however much an upstream may send.
+#[tokio::test]
+async fn a_field_that_is_longer_than_anybody_has_to_read_is_none() {
+    let names = |count: usize| (0..count).map(|name| format!("p{name}")).collect::<Vec<_>>().join(",");
+    for (name, head, trailers, read) in [
+        ("as long as it may be", names(1_024), names(1_024), [2, 1]),
+        ("longer", names(1_025), "p1".into(), [0, 0]),
+        ("longer in the trailers", names(1_024), names(1_025), [2, 0]),
+    ] {
+        let leaked = |text: String| -> &'static str { text.leak() };
+        let (head, trailers) = through(&[layer(UpstreamProxyStatus::Extend)], &[leaked(head)], &[leaked(trailers)]).await;
+        assert_eq!([head.len(), trailers.len()], read, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn an_unreadable_field_of_an_error_gives_way_to_the_gateways_own() {
     let upstream = service_fn(|_: Asked| async {
