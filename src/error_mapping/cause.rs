@@ -58,8 +58,11 @@ pub enum Cause {
     /// The client did not send its request's content in time.
     RequestTimedOut,
     /// The client's request broke off, or became unreadable, while a gateway sent it on
-    /// ([RFC 9112 §8](https://www.rfc-editor.org/rfc/rfc9112#section-8)). Over HTTP/2 this is all that is known of one that was too long or too
-    /// slow, too, and that with the feature `error-mapping-http2` alone: without it such a request is an upstream's failure.
+    /// ([RFC 9112 §8](https://www.rfc-editor.org/rfc/rfc9112#section-8)).
+    ///
+    /// Once the head of the response has come, this is all that is known of one that was too long or too slow, too, and of one of which the upstream
+    /// would take no more: hyper's client ends the connection, and keeps the reason to itself. Over HTTP/2 it does so before the head, too, and is
+    /// understood with the feature `error-mapping-http2` alone: without it such a request is an upstream's failure.
     RequestIncomplete,
     /// The service had no room for the request and did not begin it.
     ///

@@ -94,7 +94,8 @@
 //!   wrote for the client. Both are escaped in HTML, whose policy is `default-src 'none'`.
 //! - Every generated error is `Cache-Control: no-store`, so that a provoked error cannot be planted in a cache, and `nosniff`.
 //! - With the feature `tracing` one event tells each error with the texts of its source chain, each problem from within with its own, and each
-//!   panic with its text: a 500 as an error, what is an upstream's or a lack of room as a warning, a refusal for debugging; of stacked layers the
+//!   panic with its text: a 500 as an error, what is an upstream's or a lack of room as a warning, a refusal, and a response that
+//!   was cut for its client's own upload, for debugging; of stacked layers the
 //!   innermost tells. User
 //!   information, queries and fragments of URLs and what begins as a JSON Web Token are cut out of them, controls are escaped and the
 //!   length is bounded; what else an error puts into its `Display` is in the log.

@@ -64,14 +64,17 @@ fn answered(cause: Option<Cause>, status: StatusCode, error: &(dyn Error + 'stat
     }
 }
 
-/// An upstream that breaks off is a warning; what breaks here an error.
+/// An upstream that breaks off is a warning; what breaks here an error; what the client has broken not even a warning.
 fn broke(cause: Cause, error: &(dyn Error + 'static), ids: Option<&Ids>) {
     let (id, trace) = (ids.and_then(Ids::request), ids.and_then(Ids::trace));
-    match cause.is_upstreams() {
-        true => {
+    match cause {
+        Cause::RequestIncomplete => {
+            event!(DEBUG, "the body of a response failed", cause = cause, error = Chain(error); request_id = id, trace_id = trace)
+        }
+        cause if cause.is_upstreams() => {
             event!(WARN, "the body of a response failed", cause = cause, error = Chain(error); request_id = id, trace_id = trace)
         }
-        false => {
+        _ => {
             event!(ERROR, "the body of a response failed", cause = cause, error = Chain(error); request_id = id, trace_id = trace)
         }
     }

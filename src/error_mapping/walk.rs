@@ -207,6 +207,11 @@ impl Walk {
             self.timed_out()
         } else if error.is_canceled() || error.is_closed() {
             Cause::ConnectionTerminated
+        } else if self.place == Place::Sent && error.source().is_some_and(is_text) {
+            // What an upstream does is an error of the connection's or of h2's. A text is what hyper's client, in HTTP/1.1, leaves to the response
+            // of a connection that it ends because the upload into it failed; the upload's own error it keeps to itself.
+            self.place = Place::Upload;
+            Cause::RequestIncomplete
         } else {
             match self.cause {
                 Cause::Internal => Cause::UpstreamFailed,
@@ -279,6 +284,11 @@ fn is_failed_endpoint(error: &(dyn Error + 'static)) -> bool {
         || error.is::<Failed<Uri>>()
 }
 
+/// Whether an error is a mere text in a box, whose type has no name: `Debug` shows it as it shows a string.
+fn is_text(error: &(dyn Error + 'static)) -> bool {
+    format!("{error:?}") == format!("{:?}", error.to_string())
+}
+
 /// hyper-util exports no name for the error of its connector, which says in its text alone at which step it stands.
 fn is_dns(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<<HttpConnector as Service<Uri>>::Error>().is_some_and(|error| error.to_string() == "dns error")
@@ -345,6 +355,18 @@ mod tests {
             assert_eq!(cause_of(&*marked(error()), Place::Here), upstream, "{name}, marked");
             assert_eq!(cause_of(&*wrapped(marked(wrapped(error()))), Place::Here), upstream, "{name}, marked and wrapped");
             assert_eq!(cause_of(&*marked(marked(error())), Place::Here), upstream, "{name}, marked twice");
+        }
+    }
+
+    #[test]
+    fn a_text_and_what_is_none() {
+        for (name, error, expected) in [
+            ("text", "connection \"error\"".into(), true),
+            ("text in an io error", io::Error::other("text").into(), false),
+            ("io", io(io::ErrorKind::ConnectionReset), false),
+            ("a type", wrapped("wrapped".into()), false),
+        ] {
+            assert_eq!(is_text(&*error), expected, "{name}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::{future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::Durati
 use bytes::Bytes;
 use donjon::{
     Retryability,
-    error_mapping::{BodyError, Cause, ErrorMappingLayer, ProxyStatus, Role, UpstreamError},
+    error_mapping::{BodyError, Cause, CircuitBreakerLayer, CircuitState, ErrorMappingLayer, ProxyStatus, Role, UpstreamError},
 };
 use http::Response;
 use http_body::Frame;
@@ -195,14 +195,17 @@ async fn buffered(client: fn(&Upstream) -> Forwarded, fault: Fault) -> Answer {
     tokio::time::timeout(ENDED, answer(&gateway(), forward, empty(get("/")))).await.expect("it ends")
 }
 
-/// Through a gateway that hands on what it gets: the status is sent by then, and what is left to say is said of the body.
+/// Through a gateway that hands on what it gets: the status is sent by then, and what is left to say is said of the body, and to the circuit.
 async fn streamed(client: fn(&Upstream) -> Forwarded, fault: Fault) -> (u16, BodyError) {
     let upstream = Upstream::start(fault).await;
     let forward = service_fn(|_: Asked| client(&upstream));
-    let response = gateway().layer(forward).oneshot(empty(get("/"))).await.unwrap();
+    let circuit = CircuitBreakerLayer::new().open_after(1, 1);
+    let response = gateway().layer(circuit.layer(forward)).oneshot(empty(get("/"))).await.unwrap();
+    assert_eq!(circuit.state(), CircuitState::Closed, "at the head");
     upstream.head_was_read.notify_one();
     let (parts, body) = response.into_parts();
     let collected = tokio::time::timeout(ENDED, body.collect()).await.expect("it ends");
+    assert_eq!(circuit.state(), CircuitState::Open, "at the cut");
     (parts.status.as_u16(), collected.expect_err("never a clean end"))
 }
 

@@ -1,5 +1,7 @@
 //! Uploads that fail on their way through: the client's fault or a limit's, and never the upstream's.
 
+mod midway;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -59,42 +61,72 @@ const OVER_HTTP_1: &[Sender] = &[
     Sender::Reqwest,
 ];
 
-/// What a client says of such an upload.
-async fn error(sender: Sender, upload: Upload) -> BoxError {
-    let body = body(upload).await;
-    let upstream = Upstream::start(Fault::NeverAnswers).await;
-    match sender {
+/// Sends it.
+async fn send(sender: Sender, uri: String, body: Body) -> Result<Response<Body>, BoxError> {
+    let response = match sender {
         Sender::HyperUtil => {
             let client = Client::builder(TokioExecutor::new()).build_http();
-            client.request(Request::post(upstream.uri()).body(body).unwrap()).await.unwrap_err().into()
+            client.request(Request::post(uri).body(body).unwrap()).await?.map(|body| body.map_err(BoxError::from).boxed())
         }
         #[cfg(feature = "error-mapping-reqwest")]
         Sender::Reqwest => {
             let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-            client.post(upstream.uri()).body(reqwest::Body::wrap(body)).send().await.unwrap_err().into()
+            let response = client.post(uri).body(reqwest::Body::wrap(body)).send().await?;
+            Response::<reqwest::Body>::from(response).map(|body| body.map_err(BoxError::from).boxed())
         }
         #[cfg(feature = "error-mapping-http2")]
         Sender::HyperUtilOverHttp2 => {
             let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
-            client.request(Request::post(silent_http2().await).body(body).unwrap()).await.unwrap_err().into()
+            client.request(Request::post(uri).body(body).unwrap()).await?.map(|body| body.map_err(BoxError::from).boxed())
         }
-    }
+    };
+    Ok(response)
 }
 
-/// Speaks HTTP/2 and answers nothing.
+/// Those whose errors say whose upload it was.
+const ALL: &[Sender] = &[
+    Sender::HyperUtil,
+    #[cfg(feature = "error-mapping-reqwest")]
+    Sender::Reqwest,
+    #[cfg(feature = "error-mapping-http2")]
+    Sender::HyperUtilOverHttp2,
+];
+
+/// What a client says of such an upload.
+async fn error(sender: Sender, upload: Upload) -> BoxError {
+    let body = body(upload).await;
+    let upstream = Upstream::start(Fault::NeverAnswers).await;
+    let uri = match sender {
+        #[cfg(feature = "error-mapping-http2")]
+        Sender::HyperUtilOverHttp2 => http2(std::future::pending).await,
+        _ => upstream.uri(),
+    };
+    send(sender, uri, body).await.unwrap_err()
+}
+
+/// Speaks HTTP/2, to one who asks.
 #[cfg(feature = "error-mapping-http2")]
-async fn silent_http2() -> String {
+async fn http2<F>(answer: impl Fn() -> F + Clone + Send + 'static) -> String
+where
+    F: Future<Output = Response<Body>> + Send,
+{
     use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
-        let silent = service_fn(|_: Request<hyper::body::Incoming>| {
-            std::future::pending::<Result<Response<Full<Bytes>>, std::convert::Infallible>>()
+        let answering = service_fn(move |request: Request<hyper::body::Incoming>| {
+            let answer = answer.clone();
+            async move {
+                let response = answer().await;
+                // What is not read to its end is refused.
+                tokio::spawn(request.into_body().collect());
+                Ok::<_, std::convert::Infallible>(response)
+            }
         });
         let http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-        http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(silent)).await
+        http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(answering)).await
     });
     format!("http://{address}/")
 }
@@ -133,11 +165,7 @@ async fn over_http_2_all_that_is_known_is_that_the_upload_failed() {
 /// Nor is the circuit opened by it, or the request sent again.
 #[tokio::test]
 async fn an_upload_that_fails_counts_for_nothing() {
-    #[cfg(feature = "error-mapping-http2")]
-    let over_http_2 = [Sender::HyperUtilOverHttp2];
-    #[cfg(not(feature = "error-mapping-http2"))]
-    let over_http_2 = [];
-    for sender in OVER_HTTP_1.iter().copied().chain(over_http_2) {
+    for sender in ALL.iter().copied() {
         for upload in [Upload::Broken, Upload::TooLong, Upload::TooSlow] {
             let circuit = CircuitBreakerLayer::new().open_after(1, 1);
             let asked = std::sync::atomic::AtomicUsize::new(0);
