@@ -2,7 +2,10 @@ use std::{convert::Infallible, error::Error, io};
 
 use hyper_util::client::legacy;
 
-use super::upstream::{BoxError, UpstreamError};
+use super::{
+    body::BodyError,
+    upstream::{BoxError, UpstreamError},
+};
 use crate::Problem;
 
 /// An error that can be looked at where it is.
@@ -11,9 +14,9 @@ use crate::Problem;
 /// no one bound of the standard library for both.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be looked at as an error",
-    label = "this is the error of the service within",
+    label = "this is the error of the service within, or of its body",
     note = "implement `donjon::error_mapping::AsError` for `{Self}`, or box the error before it comes here: \
-            `.map_err(tower::BoxError::from)`",
+            `.map_err(tower::BoxError::from)`, on the service or on the body whose error it is",
     note = "a box of errors has to be a `tower::BoxError`, that is, a `Box<dyn std::error::Error + Send + Sync>`"
 )]
 pub trait AsError {
@@ -39,6 +42,7 @@ macro_rules! as_itself {
 }
 
 as_itself! {
+    BodyError,
     Infallible,
     Problem,
     UpstreamError,

@@ -1,4 +1,5 @@
 use std::{
+    error::Error,
     fmt,
     pin::Pin,
     task::{Context, Poll},
@@ -13,6 +14,9 @@ use crate::{
     LayerBody,
     error_mapping::{
         as_error::AsError,
+        body::BodyError,
+        cause::Cause,
+        chain::chain,
         walk::{Place, cause_of},
     },
 };
@@ -21,7 +25,7 @@ pin_project! {
     /// The response body of [`CircuitBreaker`](super::CircuitBreaker): the inner body, observed, or the problem of an open circuit.
     ///
     /// Frames, trailers, size hints and errors pass unchanged. An error that is the upstream's fault takes back the success that the head
-    /// was counted as; an end, and a client that leaves, change nothing.
+    /// was counted as; an end, a client that leaves, and one that lets the body wait for long, change nothing.
     pub struct CircuitBreakerBody<B> {
         #[pin]
         body: LayerBody<B>,
@@ -49,10 +53,12 @@ where
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
+        this.word.take_if(|word| !word.asked_in_time());
         let polled = this.body.poll_frame(cx);
-        match &polled {
-            Poll::Ready(Some(Err(error))) => failed(this.word.take(), error),
-            Poll::Ready(None) => *this.word = None,
+        match (&polled, &mut *this.word) {
+            (Poll::Ready(Some(Ok(_))), Some(word)) => word.handed_out(),
+            (Poll::Ready(Some(Err(error))), word) => failed(word.take(), error),
+            (Poll::Ready(None), word) => *word = None,
             _ => {}
         }
         polled
@@ -70,10 +76,16 @@ where
 #[cold]
 fn failed(word: Option<Word>, error: &impl AsError) {
     if let Some(word) = word
-        && cause_of(error.as_error(), Place::Relayed).is_upstreams()
+        && cause_in_body(error.as_error()).is_upstreams()
     {
         word.take_back();
     }
+}
+
+/// What a layer within has said of it, if one has.
+fn cause_in_body(error: &(dyn Error + 'static)) -> Cause {
+    let told = chain(error).find_map(<dyn Error>::downcast_ref).map(BodyError::cause);
+    told.unwrap_or_else(|| cause_of(error, Place::Relayed))
 }
 
 impl<B> fmt::Debug for CircuitBreakerBody<B> {

@@ -228,7 +228,9 @@ impl Ticket {
     pub(super) fn succeed(&mut self) -> Option<Word> {
         let circuit = self.circuit.take()?;
         let place = circuit.report(self.number, Outcome::Success)?;
-        Some(Word { number: self.number, place, circuit })
+        let mut word = Word { number: self.number, place, circuit, left: None, waited: Duration::ZERO };
+        word.handed_out();
+        Some(word)
     }
 }
 
@@ -245,9 +247,30 @@ pub(super) struct Word {
     number: u64,
     place: u64,
     circuit: Arc<Circuit>,
+    /// Since when nobody asks for more of the body.
+    left: Option<SystemTime>,
+    /// How long nobody did, in all.
+    waited: Duration,
 }
 
+/// So long a body may wait to be read, in all, before its end says nothing: an upstream may hang up on who does not read.
+const READ_WITHIN: Duration = Duration::from_secs(1);
+
 impl Word {
+    /// Its reader has a piece of the body, and is awaited from now on.
+    pub(super) fn handed_out(&mut self) {
+        self.left = Some(self.circuit.settings.clock.now());
+    }
+
+    /// Its reader asks for more. Whether a failure would still be the upstream's.
+    pub(super) fn asked_in_time(&mut self) -> bool {
+        if let Some(left) = self.left.take() {
+            let waited = self.circuit.settings.clock.now().duration_since(left).unwrap_or_default();
+            self.waited = self.waited.saturating_add(waited);
+        }
+        self.waited <= READ_WITHIN
+    }
+
     pub(super) fn take_back(self) {
         self.circuit.take_back(self.number, self.place);
     }

@@ -23,14 +23,16 @@ use crate::{Clock, core::SharedClock};
 /// 4. A success is told when the head is there, and taken back if the body breaks off by the upstream's fault: the request is a failure then,
 ///    and when it was a probe the circuit opens again, unless as many requests as are remembered have told more since it closed. How long a body
 ///    lasts is for its content and its client to say (a stream of events has no end, and a slow reader makes one), so nobody waits
-///    for it. A body that its client leaves changes nothing.
+///    for it. A body that its client leaves changes nothing, nor does the end of one that was kept waiting for its reader, for more than a second
+///    in all: an upstream may hang up on who does not read.
 ///
 /// What stands beneath it has to ask the upstream for every response: one that a gateway gives by itself, such as that to a `TRACE` whose
 /// [`Max-Forwards`](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.2) is 0, would be taken for a sign of the upstream's life, and belongs above.
 ///
 /// A layer, with its clones, is one circuit for all the services that it makes: make one for each upstream, around the client. Above it stands
 /// the retry layer, if there is one: each attempt of a retry counts. A timeout beneath it bounds an attempt, and one that runs out is a failure
-/// of the upstream; one above it bounds the whole, and counts for nothing here.
+/// of the upstream; one above it bounds the whole, and counts for nothing here. That of a body which falls silent (tower-http's `TimeoutBody`) belongs
+/// above: who asks for a stream of events may ask for one that is silent for longer, and from beneath would open the circuit for everybody.
 ///
 /// ```
 /// use bytes::Bytes;

@@ -1,5 +1,7 @@
 //! An upstream that is down is left alone.
 
+mod bodies;
+
 use std::{
     convert::Infallible,
     io,
@@ -173,93 +175,6 @@ async fn readiness_is_that_of_the_service_within_and_its_failure_counts() {
     handle.send_error(UpstreamError::new("gone"));
     assert!(matches!(service.poll_ready(), Poll::Ready(Err(_))));
     assert_eq!(layer.state(), CircuitState::Open);
-}
-
-type Frames = Vec<Result<Frame<Bytes>, BoxError>>;
-
-fn upstreams(kind: io::ErrorKind) -> BoxError {
-    UpstreamError::new(io::Error::from(kind)).into()
-}
-
-/// A head, and a body of these frames.
-fn streaming(frames: Frames) -> Response<StreamBody<impl futures_util::Stream<Item = Result<Frame<Bytes>, BoxError>>>> {
-    Response::new(StreamBody::new(futures_util::stream::iter(frames)))
-}
-
-fn data() -> Result<Frame<Bytes>, BoxError> {
-    Ok(Frame::data(Bytes::from_static(b"half")))
-}
-
-#[tokio::test]
-async fn a_body_that_breaks_off_counts_against_the_upstream() {
-    use io::ErrorKind::{ConnectionReset, UnexpectedEof};
-    for (name, frames, read, expected) in [
-        ("whole", (|| vec![data(), data()]) as fn() -> Frames, 3, CircuitState::Closed),
-        ("trailers", || vec![data(), Ok(Frame::trailers(HeaderMap::new()))], 3, CircuitState::Closed),
-        ("cut", || vec![data(), Err(upstreams(UnexpectedEof))], 2, CircuitState::Open),
-        ("cut at once", || vec![Err(upstreams(ConnectionReset))], 1, CircuitState::Open),
-        ("left by the client before the cut", || vec![data(), Err(upstreams(ConnectionReset))], 1, CircuitState::Closed),
-        ("never read", || vec![Err(upstreams(ConnectionReset))], 0, CircuitState::Closed),
-        ("a timeout around it", || vec![data(), Err(Elapsed::new().into())], 2, CircuitState::Open),
-        ("a failure of this server's", || vec![data(), Err("disk".into())], 2, CircuitState::Closed),
-        ("a disk of this server's", || vec![Err(io::Error::from(ConnectionReset).into())], 1, CircuitState::Closed),
-        (
-            "cut, and asked again",
-            || vec![Err(upstreams(ConnectionReset)), Err(upstreams(ConnectionReset))],
-            2,
-            CircuitState::Open,
-        ),
-    ] {
-        let layer = CircuitBreakerLayer::new().open_after(1, 1).clock(clock());
-        let answering = service_fn(|_: Asked| std::future::ready(Ok::<_, BoxError>(streaming(frames()))));
-        let mut body = std::pin::pin!(layer.layer(answering).oneshot(empty(get("/"))).await.unwrap().into_body());
-        assert_eq!(layer.state(), CircuitState::Closed, "{name}: at the head");
-        for _ in 0..read {
-            let _ = body.frame().await;
-        }
-        assert_eq!(layer.state(), expected, "{name}");
-    }
-}
-
-#[tokio::test]
-async fn a_probe_whose_body_breaks_off_opens_the_circuit_again_and_one_without_an_end_holds_nobody_up() {
-    let clock = clock();
-    let layer = CircuitBreakerLayer::new().open_after(1, 10).clock(clock.clone());
-    let ask = |frames: fn() -> Frames| {
-        layer
-            .layer(service_fn(move |_: Asked| std::future::ready(Ok::<_, BoxError>(streaming(frames())))))
-            .oneshot(empty(get("/")))
-    };
-    let cut = || vec![data(), Err(upstreams(io::ErrorKind::UnexpectedEof))];
-    ask(cut).await.unwrap().into_body().collect().await.unwrap_err();
-    assert_eq!(layer.state(), CircuitState::Open);
-    clock.advance(Duration::from_secs(5));
-    let mut probe = Box::pin(ask(cut).await.unwrap().into_body());
-    probe.frame().await.unwrap().unwrap();
-    assert_eq!(ask(|| vec![data()]).await.unwrap().status(), 200, "while the probe's body goes on");
-    probe.frame().await.unwrap().unwrap_err();
-    assert_eq!(layer.state(), CircuitState::Open);
-    assert_eq!(ask(|| vec![data()]).await.unwrap().status(), 503);
-}
-
-#[tokio::test]
-async fn frames_trailers_hints_and_errors_of_a_body_pass() {
-    let layer = CircuitBreakerLayer::new();
-    let body = Full::new(Bytes::from_static(b"hello"))
-        .with_trailers(std::future::ready(Some(Ok(HeaderMap::from_iter([(header::ETAG, HeaderValue::from_static("x"))])))));
-    let mut body = Some(body);
-    let answering =
-        service_fn(move |_: Asked| std::future::ready(Ok::<_, Infallible>(Response::new(body.take().expect("called once")))));
-    let whole = layer.layer(answering).oneshot(empty(get("/"))).await.unwrap().into_body().collect().await.unwrap();
-    assert_eq!(whole.trailers().unwrap()["etag"], "x");
-    assert_eq!(whole.to_bytes(), "hello");
-    let answering =
-        service_fn(|_: Asked| std::future::ready(status(200).map(|response| response.map(|_| Full::<Bytes>::from("hello")))));
-    let response = layer.layer(answering).oneshot(empty(get("/"))).await.unwrap();
-    assert_eq!((response.body().size_hint().exact(), response.body().is_end_stream()), (Some(5), false));
-    let cut = service_fn(|_: Asked| std::future::ready(Ok::<_, BoxError>(streaming(vec![Err("mine".into())]))));
-    let response = layer.layer(cut).oneshot(empty(get("/"))).await.unwrap();
-    assert_eq!(response.into_body().collect().await.unwrap_err().to_string(), "mine");
 }
 
 #[tokio::test]
