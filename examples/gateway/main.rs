@@ -7,7 +7,7 @@
 //! | `server` | the connections of clients, and how long each may keep us waiting |
 //! | `client` | who asks, and by which connection |
 //! | `admit` | one form for every request target, and what is not let in |
-//! | `upstreams` | retries and the circuit breaker around that |
+//! | `upstreams` | retries and the circuit breaker around that, and how long an answer may fall silent |
 //! | `proxy` | asking the upstream: streaming, timeouts, failures as errors |
 //! | `message` | rewriting a request on its way there and a response on its way back |
 //! | `hop_by_hop`, `via`, `forwarded`, `max_forwards`, `upstream` | the fields and rules of that, one by one |
@@ -89,7 +89,7 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     let cache_name = CacheName::new(us.as_str())?;
     // What the upstream says of itself passes, with what we have seen of it.
     let proxy_status = ProxyStatus::new(us.as_str())?.upstream(UpstreamProxyStatus::Extend);
-    let upstreams = Upstreams::new(Proxy::new(options, us.clone(), tunnels.clone()));
+    let upstreams = Upstreams::new(options, Proxy::new(options, us.clone(), tunnels.clone()));
     let gate = ServiceBuilder::new()
         .layer(ErrorMappingLayer::new().role(Role::Gateway).proxy_status(proxy_status))
         .layer(AdmissionLayer::new(us));

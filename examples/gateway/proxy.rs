@@ -38,9 +38,6 @@ const KEPT: Duration = Duration::from_secs(4);
 /// How much longer an upstream is waited for than a client that uploads to it: who of two has fallen silent is told by the body first.
 const AFTERTHOUGHT: Duration = Duration::from_millis(500);
 
-/// What the upstream sends, cut off when it falls silent.
-pub(crate) type ResponseBody = UnsyncBoxBody<Bytes, BoxError>;
-
 /// What is sent to the upstream.
 type RequestBody = UnsyncBoxBody<Bytes, BoxError>;
 
@@ -74,9 +71,9 @@ impl<B> Service<Request<B>> for Proxy
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    type Response = Response<ResponseBody>;
+    type Response = Response<Incoming>;
     type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Response<ResponseBody>, BoxError>>;
+    type Future = BoxFuture<'static, Result<Response<Incoming>, BoxError>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
@@ -89,7 +86,7 @@ where
 }
 
 impl Shared {
-    async fn answer<B>(&self, request: Request<B>) -> Result<Response<ResponseBody>, BoxError>
+    async fn answer<B>(&self, request: Request<B>) -> Result<Response<Incoming>, BoxError>
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
@@ -103,7 +100,7 @@ impl Shared {
     }
 
     /// One request, one response.
-    async fn exchange<B>(&self, head: request::Parts, body: B) -> Result<Response<ResponseBody>, BoxError>
+    async fn exchange<B>(&self, head: request::Parts, body: B) -> Result<Response<Incoming>, BoxError>
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
@@ -129,26 +126,26 @@ impl Shared {
                 }
             });
         }
-        self.pass_back(self.ask(request, &heard).await?)
+        pass_back(self.ask(request, &heard).await?, &self.us)
     }
 
     /// The opening handshake of a WebSocket.
-    async fn switch(&self, mut head: request::Parts) -> Result<Response<ResponseBody>, BoxError> {
+    async fn switch(&self, mut head: request::Parts) -> Result<Response<Incoming>, BoxError> {
         let full = || Problem::new(StatusCode::SERVICE_UNAVAILABLE).with_detail("Too many WebSockets are open.");
         let place = self.tunnels.enter().ok_or_else(full)?;
         // Hyper's server leaves it in the request, and its client must not find it there.
         let client = head.extensions.remove::<OnUpgrade>();
         let mut response = self.ask(Request::from_parts(head, nothing()), &Heard::now()).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return self.pass_back(response);
+            return pass_back(response, &self.us);
         }
         let upstream = hyper::upgrade::on(&mut response);
-        let (mut head, _) = response.into_parts();
+        let (mut head, body) = response.into_parts();
         match (client, message::send_back(&mut head, &self.us)) {
             (Some(client), true) => place.open(client, upstream, self.patience),
             _ => return Err(unasked()),
         }
-        Ok(Response::from_parts(head, nothing()))
+        Ok(Response::from_parts(head, body))
     }
 
     /// The upstream's answer, if it comes while the client or the upstream is heard of.
@@ -159,21 +156,20 @@ impl Shared {
             () = heard.silence(patience) => Err(UpstreamError::new(Elapsed::new()).into()),
         }
     }
+}
 
-    fn pass_back(&self, response: Response<Incoming>) -> Result<Response<ResponseBody>, BoxError> {
-        let (mut head, body) = response.into_parts();
-        if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(unasked());
-        }
-        message::send_back(&mut head, &self.us);
-        // What the only upstream has answered is its answer, a 503 too. Only the want of one is mended by trying again. Of every other status the
-        // retry policy thinks so by itself, and to the client this would be a word as well, if errors without content were filled.
-        if matches!(head.status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT) {
-            head.extensions.insert(Retryability::Never);
-        }
-        let body = if body.is_end_stream() { nothing() } else { TimeoutBody::new(self.patience, body).boxed_unsync() };
-        Ok(Response::from_parts(head, body))
+fn pass_back(response: Response<Incoming>, us: &Pseudonym) -> Result<Response<Incoming>, BoxError> {
+    let (mut head, body) = response.into_parts();
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(unasked());
     }
+    message::send_back(&mut head, us);
+    // What the only upstream has answered is its answer, a 503 too. Only the want of one is mended by trying again. Of every other status the
+    // retry policy thinks so by itself, and to the client this would be a word as well, if errors without content were filled.
+    if matches!(head.status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT) {
+        head.extensions.insert(Retryability::Never);
+    }
+    Ok(Response::from_parts(head, body))
 }
 
 /// RFC 9110 §15.2.2: a server switches only to what it was asked for.
@@ -181,6 +177,6 @@ fn unasked() -> BoxError {
     UpstreamError::new("the upstream switched to a protocol that it was not asked for").into()
 }
 
-fn nothing() -> UnsyncBoxBody<Bytes, BoxError> {
+fn nothing() -> RequestBody {
     Empty::new().map_err(|never| match never {}).boxed_unsync()
 }

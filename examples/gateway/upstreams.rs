@@ -4,21 +4,28 @@
 use std::{
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
+
+use bytes::Bytes;
 
 use donjon::{
     LayerBody,
-    error_mapping::{CircuitBreaker, CircuitBreakerBody, CircuitBreakerLayer, GatewayRetryPolicy, ReplayBody},
+    error_mapping::{CircuitBreaker, CircuitBreakerLayer, GatewayRetryPolicy, ReplayBody},
 };
 use futures_util::{TryFutureExt as _, future::BoxFuture};
 use http::{HeaderValue, Request, Response, header};
+use http_body::Body;
+use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
 use tower::{BoxError, Layer as _, Service, ServiceBuilder, ServiceExt as _, retry::Retry};
+use tower_http::timeout::TimeoutBody;
 
 use crate::{
     client::ClientBody,
     max_forwards::{self, Reach},
     message,
-    proxy::{Proxy, ResponseBody},
+    options::Options,
+    proxy::Proxy,
 };
 
 /// As much of an upload is kept, to be sent again.
@@ -38,21 +45,26 @@ pub(crate) struct Upstreams {
 struct Ways {
     websockets: WebSockets,
     requests: Requests,
+    patience: Duration,
 }
+
+/// What the upstream sends, cut off when it falls silent: around the circuit breaker, since a stream that is silent for so long need not be broken, and
+/// there are as many of them as a client asks for.
+type ResponseBody = LayerBody<UnsyncBoxBody<Bytes, BoxError>>;
 
 type WebSockets = CircuitBreaker<Proxy>;
 type Requests = Retry<GatewayRetryPolicy, CircuitBreaker<Proxy>>;
 
 impl Upstreams {
-    pub(crate) fn new(proxy: Proxy) -> Self {
+    pub(crate) fn new(options: &Options, proxy: Proxy) -> Self {
         let websockets = CircuitBreakerLayer::new().open_after(WINDOW / 4 * 3, WINDOW).layer(proxy);
         let requests = ServiceBuilder::new().retry(GatewayRetryPolicy::new()).service(websockets.clone());
-        Self { ways: Arc::new(Ways { websockets, requests }) }
+        Self { ways: Arc::new(Ways { websockets, requests, patience: options.patience }) }
     }
 }
 
 impl Service<Request<ClientBody>> for Upstreams {
-    type Response = Response<LayerBody<CircuitBreakerBody<ResponseBody>>>;
+    type Response = Response<ResponseBody>;
     type Error = BoxError;
     // In a box, or all that the cache answers at once would be carried about in the room that asking takes.
     type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
@@ -68,20 +80,28 @@ impl Service<Request<ClientBody>> for Upstreams {
         }
         head.extensions.insert(connection);
         let request = Request::from_parts(head, content);
+        let patience = self.ways.patience;
         // A connection that is to become a WebSocket cannot be handed out twice.
         if message::asks_for_websocket(&request) {
-            Box::pin(self.ways.websockets.clone().oneshot(request).map_ok(passed_back))
+            Box::pin(self.ways.websockets.clone().oneshot(request).map_ok(move |response| passed_back(response, patience)))
         } else {
-            Box::pin(self.ways.requests.clone().oneshot(request.map(|body| ReplayBody::new(body, REPLAY))).map_ok(passed_back))
+            let request = request.map(|body| ReplayBody::new(body, REPLAY));
+            Box::pin(self.ways.requests.clone().oneshot(request).map_ok(move |response| passed_back(response, patience)))
         }
     }
 }
 
-fn passed_back<B>(response: Response<B>) -> Response<LayerBody<B>> {
-    response.map(LayerBody::inner)
+fn passed_back<B>(response: Response<B>, patience: Duration) -> Response<ResponseBody>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    response.map(|body| match body.is_end_stream() {
+        true => LayerBody::empty(),
+        false => LayerBody::inner(TimeoutBody::new(patience, body).boxed_unsync()),
+    })
 }
 
-fn our_own<B>(content: String, media_type: Option<&'static str>) -> Response<LayerBody<B>> {
+fn our_own(content: String, media_type: Option<&'static str>) -> Response<ResponseBody> {
     let mut response = Response::new(LayerBody::full(content));
     if let Some(media_type) = media_type {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));

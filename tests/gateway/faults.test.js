@@ -250,6 +250,39 @@ describe("how often an upstream is asked", () => {
       assert.deepEqual([cut, up.count()], [48, 48]);
     }));
 
+  /** More than open the circuit, one after the other, if they are an upstream's failures. */
+  const MANY = 56;
+  const many = (one) => Promise.all(Array.from({ length: MANY }, (_, nth) => one(nth)));
+  const endless = (_, response) => response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" }).write("data: 1\n\n");
+  const assertWell = async (server, up) => {
+    assert.equal(up.requests.length, MANY);
+    up.server.removeAllListeners("request").on("request", (_, response) => response.end("well"));
+    const response = await fetch(`${server.url}/well`);
+    assert.deepEqual([response.status, await response.text()], [200, "well"]);
+  };
+
+  const UPLOADS = { "turn to garbage": ["zz\r\n", false], "end too early": ["4\r\nha", true], "fall silent": ["", false] };
+  for (const [name, [rest, ends]] of Object.entries(UPLOADS)) {
+    test(`one whose clients' uploads ${name} once it has answered is not spared`, () =>
+      using([() => upstream((request, response) => (request.resume().on("error", () => {}), endless(request, response))), gateway], async (up, server) => {
+        await many(async (nth) => {
+          const uploading = client(server);
+          uploading.send(`POST /${nth} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n`);
+          await uploading.until(/data: 1/);
+          uploading.send(rest);
+          if (ends) uploading.socket.end();
+          assert.doesNotMatch(await uploading.all(), /\r\n0\r\n\r\n$/, "never a clean end");
+        });
+        await assertWell(server, up);
+      }));
+  }
+
+  test("one whose streams have nothing to say for longer than patience is not spared", () =>
+    using([() => upstream(endless), gateway], async (up, server) => {
+      await many(async (nth) => assert.match(await exchange(server, `GET /${nth} HTTP/1.1\r\nHost: a\r\n\r\n`), /data: 1\n\n\r\n$/));
+      await assertWell(server, up);
+    }));
+
   test("what the gateway answers by itself says nothing of an upstream that is down", () =>
     using([() => rawUpstream((socket) => socket.destroy()), gateway], async (up, server) => {
       const options = async () => assert.match(await exchange(server, "OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\nConnection: close\r\n\r\n"), /^HTTP\/1\.1 200/);
