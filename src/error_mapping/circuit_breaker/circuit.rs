@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -26,11 +27,13 @@ pub(super) struct Settings {
     pub(super) open_for: Duration,
     pub(super) probes: u32,
     pub(super) clock: SharedClock,
+    /// Of the upstream, for the log.
+    pub(super) name: Option<Cow<'static, str>>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { window: 20, failures: 10, open_for: Duration::from_secs(5), probes: 1, clock: SharedClock::default() }
+        Self { window: 20, failures: 10, open_for: Duration::from_secs(5), probes: 1, clock: SharedClock::default(), name: None }
     }
 }
 
@@ -138,7 +141,7 @@ impl Circuit {
                 (*succeeded >= self.probes()).then_some(Phase::Closed(Record::EMPTY))
             }
         };
-        change(state, next);
+        self.change(state, next);
         Some(place)
     }
 
@@ -160,7 +163,15 @@ impl Circuit {
             }
             _ => None,
         };
-        change(state, next);
+        self.change(state, next);
+    }
+
+    fn change(&self, mut state: MutexGuard<'_, State>, next: Option<Phase>) {
+        if let Some(phase) = next {
+            state.enter(phase);
+            drop(state);
+            tell(phase, self.settings.name.as_deref());
+        }
     }
 
     /// Whether these were too many failures.
@@ -193,18 +204,10 @@ impl State {
     }
 }
 
-fn change(mut state: MutexGuard<'_, State>, next: Option<Phase>) {
-    if let Some(phase) = next {
-        state.enter(phase);
-        drop(state);
-        tell(phase);
-    }
-}
-
-fn tell(phase: Phase) {
+fn tell(phase: Phase, name: Option<&str>) {
     match phase {
-        Phase::Open { .. } => event!(WARN, "an upstream fails and is left alone for a while"),
-        Phase::Closed(_) => event!(INFO, "an upstream works again"),
+        Phase::Open { .. } => event!(WARN, "an upstream fails and is left alone for a while"; upstream = name),
+        Phase::Closed(_) => event!(INFO, "an upstream works again"; upstream = name),
         Phase::HalfOpen { .. } => {}
     }
 }

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 
@@ -30,9 +30,13 @@ use crate::{Clock, core::SharedClock};
 /// [`Max-Forwards`](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.2) is 0, would be taken for a sign of the upstream's life, and belongs above.
 ///
 /// A layer, with its clones, is one circuit for all the services that it makes: make one for each upstream, around the client. Above it stands
-/// the retry layer, if there is one: each attempt of a retry counts. A timeout beneath it bounds an attempt, and one that runs out is a failure
-/// of the upstream; one above it bounds the whole, and counts for nothing here. That of a body which falls silent (tower-http's `TimeoutBody`) belongs
-/// above: who asks for a stream of events may ask for one that is silent for longer, and from beneath would open the circuit for everybody.
+/// the retry layer, if there is one: each attempt of a retry counts.
+///
+/// A timeout beneath it bounds an attempt, and one that runs out is a failure of the upstream; one above it bounds the whole, and counts for nothing
+/// here. Either runs while the client uploads, too, so that beneath it a client that is slow to send would open the circuit: what bounds the client
+/// stands above, and is clearly shorter, such as tower-http's `RequestBodyTimeoutLayer`. (`examples/gateway` of the repository gives an upstream
+/// more time for as long as its client sends.) And either ends with the head. A body that stalls is ended by tower-http's `ResponseBodyTimeoutLayer`,
+/// which belongs above as well: a stream of events may be silent for longer, and whoever asked for many of them would open the circuit.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -79,6 +83,12 @@ impl CircuitBreakerLayer {
     #[must_use]
     pub fn probes(self, requests: u32) -> Self {
         self.with(|settings| settings.probes = requests)
+    }
+
+    /// The name of the upstream, as the log is told it with the feature `tracing` when the circuit opens and when it closes; none if not set.
+    #[must_use]
+    pub fn name(self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.with(|settings| settings.name = Some(name.into()))
     }
 
     /// What it reads the time from.

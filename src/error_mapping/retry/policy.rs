@@ -64,7 +64,9 @@ use crate::{
 /// request and of the response ([RFC 9110 §7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)). `examples/gateway` of the repository is one
 /// that does.
 ///
-/// A timeout beneath the retry layer bounds an attempt, one above it the whole with its waits. A circuit breaker beneath counts every attempt.
+/// A timeout beneath the retry layer bounds an attempt, one above it the whole with its waits. Either runs while the client uploads, too, and neither
+/// bounds the body of a response: what does, and where it stands, is said at [`CircuitBreakerLayer`](super::super::CircuitBreakerLayer). A circuit
+/// breaker beneath counts every attempt.
 ///
 /// The client beneath must not follow redirects (reqwest: `redirect::Policy::none()`; no `FollowRedirect` of tower-http): where the second server
 /// refuses the connection, a `POST` that the first one has acted on would be taken for unsent and sent again. See

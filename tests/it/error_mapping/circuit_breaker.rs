@@ -1,6 +1,7 @@
 //! An upstream that is down is left alone.
 
 mod bodies;
+mod bounds;
 
 use std::{
     convert::Infallible,
@@ -201,6 +202,30 @@ async fn what_was_said_in_this_process_is_not_held_against_the_upstream() {
     let stacked = outer.layer(inner.layer(service_fn(|_: Asked| std::future::ready(status(200)))));
     assert_eq!(stacked.oneshot(empty(get("/"))).await.unwrap().status(), 503);
     assert_eq!(outer.state(), CircuitState::Closed);
+}
+
+#[cfg(feature = "tracing")]
+#[tokio::test]
+async fn the_log_is_told_which_upstream_it_is() {
+    use super::secrets::logged::log_of;
+
+    for (name, told) in [(Some("shop"), "upstream=shop"), (None, "")] {
+        let log = log_of(async {
+            let clock = clock();
+            let layer = CircuitBreakerLayer::new().open_after(1, 1).clock(clock.clone());
+            let layer = name.into_iter().fold(layer, CircuitBreakerLayer::name);
+            for answer in [504, 200] {
+                let answering = service_fn(|_: Asked| std::future::ready(status(answer)));
+                let _ = layer.layer(answering).oneshot(empty(get("/"))).await;
+                clock.advance(Duration::from_secs(5));
+            }
+        });
+        let log = log.await;
+        for event in ["an upstream fails and is left alone for a while", "an upstream works again"] {
+            let lines: Vec<_> = log.lines().filter_map(|line| line.split_once(event)).collect();
+            assert!(matches!(lines[..], [(_, fields)] if fields.trim() == told), "{event}, {name:?}: {log}");
+        }
+    }
 }
 
 /// Not even what is kept to take a success back.
