@@ -1,7 +1,7 @@
 //! Structured fields, [RFC 9651](https://www.rfc-editor.org/rfc/rfc9651), as far as they are read here: lists and dictionaries of items.
 //!
-//! A field that breaks the grammar anywhere is no field at all (§4.2): reading returns `None` and nothing of it is used. So it is with one that is
-//! longer than every reader has to bear: what is looked for among its members, and looked up in them, has an end.
+//! A field that breaks the grammar anywhere is no field at all (§4.2): reading returns `None` and nothing of it is used. Nor is one that is
+//! longer than every reader has to bear: members are compared with each other, and a sender who is hostile sends many.
 
 use std::borrow::Cow;
 

@@ -52,14 +52,14 @@ where
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let this = self.project();
+        let mut this = self.project();
         this.word.take_if(|word| !word.asked_in_time());
-        let polled = this.body.poll_frame(cx);
+        let polled = this.body.as_mut().poll_frame(cx);
         match (&polled, &mut *this.word) {
-            (Poll::Ready(Some(Ok(_))), Some(word)) => word.handed_out(),
             (Poll::Ready(Some(Err(error))), word) => failed(word.take(), error),
-            (Poll::Ready(None), word) => *word = None,
-            _ => {}
+            (Poll::Ready(Some(Ok(_))), Some(word)) if !this.body.is_end_stream() => word.handed_out(),
+            (Poll::Ready(_), word) => *word = None,
+            (Poll::Pending, _) => {}
         }
         polled
     }
