@@ -37,6 +37,7 @@ impl Asked {
             terms = terms.of_failure(None);
             told(panicked, terms.ids());
         }
+        terms.ask_of_attempts(request.extensions_mut());
         (Self { exposed: matches!(local, Some(Ok(true))), ..Self::of(request) }, terms)
     }
 }

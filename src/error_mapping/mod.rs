@@ -8,7 +8,8 @@
 //!    beneath an error of hyper-util's client or of reqwest, or beneath [`UpstreamError`]. The same `io::Error` from a disk or a database is
 //!    500. [`Cause`] lists what is told apart.
 //! 3. Every error says whether to try again, in [`Retryability`](crate::Retryability)'s three words, in its text, as the member
-//!    `retry`, and in the response's extensions. After a 500 never: the work may be half done.
+//!    `retry`, and in the response's extensions. After a 500 never: the work may be half done. Of a request that a gateway
+//!    [has sent again](GatewayRetryPolicy) it says so of all attempts together.
 //! 4. A panic in the call, in its future, in the conversion of its error or in a mapping is a fixed 500. A panic while the body streams cuts
 //!    the message, so that the client sees that it is incomplete; a failure of the body is never turned into a clean end. What panics when it is
 //!    dropped (a future or a body that a client has left, an error) ends nobody's task.
