@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Method, Request};
 
-use super::{exposure, grpc::Rpc, guard::told, negotiate::Form, terms::Terms};
+use super::{cause::Role, exposure, grpc::Rpc, guard::told, negotiate::Form, terms::Terms};
 
 /// Read at once, since the request is gone when it fails: a few bytes without an allocation.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,7 +37,9 @@ impl Asked {
             terms = terms.of_failure(None);
             told(panicked, terms.ids());
         }
-        terms.ask_of_attempts(request.extensions_mut());
+        if config.role == Role::Gateway {
+            terms.ask_of_attempts(request.extensions_mut());
+        }
         (Self { exposed: matches!(local, Some(Ok(true))), ..Self::of(request) }, terms)
     }
 }

@@ -48,16 +48,22 @@ pub(super) fn pass_or_render<B: Body>(mut response: Response<B>, asked: Asked, t
 }
 
 fn pass_configured<B>(response: &mut Response<B>, terms: &mut Terms) {
+    if terms.config().role == Role::Gateway {
+        pass_in_gateway(response, terms);
+    }
+    if let Some(correlation) = &terms.config().correlation {
+        correlation.pass(response.headers_mut(), terms.ids());
+    }
+}
+
+fn pass_in_gateway<B>(response: &mut Response<B>, terms: &mut Terms) {
     // With a cause it was made in this process for want of a response (RFC 9209 §2.1.3), and has no word of an upstream's.
-    if terms.config().role == Role::Gateway && response.extensions().get::<Cause>().is_none() {
+    if response.extensions().get::<Cause>().is_none() {
         pass_upstreams(response, terms);
     }
     // For whoever else reads the advice, and for a text that is yet to be made.
     if terms.is_attempted() && response.extensions().get() == Some(&Retryability::Safe) {
         response.extensions_mut().insert(Retryability::IdempotentOnly);
-    }
-    if let Some(correlation) = &terms.config().correlation {
-        correlation.pass(response.headers_mut(), terms.ids());
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{
 
 use http::{Extensions, HeaderMap};
 
-use super::{attempted::Attempted, cause::Role, config::Config, correlation::Ids, proxy_status::Heard};
+use super::{attempted::Attempted, config::Config, correlation::Ids, proxy_status::Heard};
 use crate::Problem;
 
 /// The settings, and the names of the request if it has any; one word, and nothing where nothing was set.
@@ -56,9 +56,9 @@ impl Terms {
         }
     }
 
-    /// Puts the word of a gateway's request into it, for whoever repeats it; what an earlier attempt has left to be said stays said.
+    /// Puts the word of a request into it, for whoever repeats it; what an earlier attempt has left to be said stays said.
     pub(super) fn ask_of_attempts(&mut self, extensions: &mut Extensions) {
-        let Some(set) = self.0.as_mut().filter(|set| set.config.role == Role::Gateway) else { return };
+        let Some(set) = &mut self.0 else { return };
         if Arc::get_mut(set).is_none() {
             // That of the service, for all its requests; the word is of this one.
             *set = set.of_request(set.ids.clone(), Heard::default());
