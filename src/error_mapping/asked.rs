@@ -37,7 +37,8 @@ impl Asked {
             terms = terms.of_failure(None);
             told(panicked, terms.ids());
         }
-        if config.role == Role::Gateway {
+        // Of a safe method nothing is carried out, however often it is sent (RFC 9110 §9.2.1).
+        if config.role == Role::Gateway && !request.method().is_safe() {
             terms.ask_of_attempts(request.extensions_mut());
         }
         (Self { exposed: matches!(local, Some(Ok(true))), ..Self::of(request) }, terms)

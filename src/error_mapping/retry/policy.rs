@@ -40,7 +40,8 @@ use crate::{
 ///    left to the client, and its response passes. That of an open circuit is one like any other: where no more than the longest wait is left of its
 ///    time, a request waits for the probe instead of being answered at once.
 /// 7. What the client is told holds for all attempts. After one that may have been carried out, the failure of a later one is not called
-///    [safe](crate::Retryability::Safe) to repeat, though it be a refused connection or a lack of room: neither by an
+///    [safe](crate::Retryability::Safe) to repeat, though it be a refused connection or a lack of room, unless the method itself is
+///    [safe](https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1): neither by an
 ///    [`ErrorMapping`](super::super::ErrorMapping) around it in the [role of a gateway](super::super::Role::Gateway) nor by an open circuit beneath. They
 ///    learn of it by the request's extensions, so that whoever makes another request of it between them has to hand these on.
 ///
@@ -186,7 +187,7 @@ impl<B: Replay, R, E: AsError> Policy<Request<B>, Response<R>, E> for GatewayRet
         if !request.body_mut().take_over() {
             return None;
         }
-        if retryability != Retryability::Safe {
+        if retryability != Retryability::Safe && !request.method().is_safe() {
             Attempted::tell(request.extensions_mut());
         }
         self.retries = self.retries.saturating_add(1);

@@ -110,6 +110,12 @@ async fn reset_and_then_refused_a_post_with_a_key_may_have_been_carried_out() {
     assert_eq!(answer.cause, Some(Cause::ConnectionTerminated), "the only attempt");
 }
 
+/// A safe method asks for nothing to be carried out, so that nothing was.
+#[tokio::test(start_paused = true)]
+async fn reset_and_then_refused_nothing_of_a_get_was_carried_out() {
+    assert_advice(&told(empty(get("/")), &[RESET, REFUSED]).await, Retryability::Safe, "get");
+}
+
 #[tokio::test(start_paused = true)]
 async fn refused_and_refused_again_nothing_was_carried_out() {
     for method in [Method::GET, Method::PUT, Method::POST] {
@@ -344,9 +350,11 @@ fn cost(layer: &ErrorMappingLayer, request: http::request::Builder) -> u64 {
 #[test]
 fn an_origin_pays_nothing_for_it_and_a_gateway_a_word() {
     let origin = ErrorMappingLayer::new().retry_after(Duration::from_secs(2));
-    assert_eq!([cost(&ErrorMappingLayer::new(), get("/")), cost(&origin, get("/"))], [0, 0]);
+    let put = || Request::put("/");
+    assert_eq!([cost(&ErrorMappingLayer::new(), put()), cost(&origin, put())], [0, 0]);
+    assert_eq!([cost(&gateway(), get("/")), cost(&gateway(), Request::head("/"))], [0, 0], "a safe method");
     // The word, its place in the extensions, and the two of the first thing that is there at all.
-    assert_eq!([cost(&gateway(), get("/")), cost(&gateway(), get("/").extension(1_u8))], [4, 2]);
+    assert_eq!([cost(&gateway(), put()), cost(&gateway(), put().extension(1_u8))], [4, 2]);
 }
 
 #[tokio::test]
@@ -356,6 +364,6 @@ async fn an_origin_leaves_the_extensions_alone() {
             assert_eq!(request.extensions().is_empty(), is_empty);
             Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
         });
-        assert_eq!(layer.layer(looking).oneshot(empty(get("/"))).await.unwrap().status(), 200);
+        assert_eq!(layer.layer(looking).oneshot(put()).await.unwrap().status(), 200);
     }
 }

@@ -124,7 +124,7 @@ async fn a_refused_retry_does_not_deny_the_attempt_before_it() {
                 asked.fetch_add(1, Ordering::Relaxed);
                 std::future::ready(Err::<Response<Full<Bytes>>, _>(UpstreamError::new(io::Error::from(kind))))
             });
-        let response = gateway.oneshot(empty(get("/"))).await.unwrap();
+        let response = gateway.oneshot(empty(Request::put("/"))).await.unwrap();
         assert_eq!((response.status().as_u16(), asked.load(Ordering::Relaxed)), (503, 1), "{kind}");
         assert_eq!(response.headers()["retry-after"], "5", "{kind}");
         assert_eq!(response.extensions().get(), Some(&Cause::DestinationUnavailable), "{kind}");
