@@ -35,8 +35,10 @@ export async function exchange(view, path, options = {}) {
   const ms = performance.now() - started;
   const status = `${response.status} ${response.statusText || phrase(response.status)}`;
   const says = options.says?.(response, text) ?? advice(text);
+  // A gRPC call that failed is a 200 whose trailers, or here its head, say so.
+  const failed = cut || (response.headers.get("grpc-status") ?? "0") !== "0";
   view.replaceChildren(
-    verdict(cut ? `${status}, then cut off` : status, cut ? "failed" : kind(response.status), `${Math.round(ms)} ms`, says),
+    verdict(cut ? `${status}, then cut off` : status, failed ? "failed" : kind(response.status), `${Math.round(ms)} ms`, says),
     part("Request", requestLines(method, path, headers, body, options.sentNote)),
     part("Response", [...responseLines(response, text, options.receivedNote), ...(cut ? [note("here the connection broke")] : [])]),
   );
