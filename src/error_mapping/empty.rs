@@ -15,9 +15,6 @@ pub enum EmptyErrors {
     /// It gets the problem of its status, in the form that the client reads; its fields (`Allow`, `WWW-Authenticate`, ...) stay, but for
     /// `Cache-Control`, which becomes that of every generated error. Its [`Retryability`](crate::Retryability) is that of its extensions if
     /// it has one, else that of its status; a bare 503 proves nothing of what was done, and is for idempotent methods only.
-    ///
-    /// The log is told of it as of every problem from within: of a 500 as an error, though at a gateway it may have been the upstream's, for who
-    /// has said nothing has not said that either.
     Fill,
 }
 

@@ -48,10 +48,6 @@ use crate::{Clock, core::SharedClock};
 /// assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"5".parse().unwrap()));
 /// # });
 /// ```
-///
-/// Who of two is slow no timeout can tell. One beneath this layer that runs while the upstream still waits for an upload lets a few slow clients open the
-/// circuit of an upstream that is well. Let it run only while the upload stands still too, as `examples/gateway` of the repository does; or put it
-/// above, where an upstream that does not answer counts for nothing either.
 #[derive(Clone, Debug)]
 pub struct CircuitBreakerLayer {
     circuit: Arc<Circuit>,

@@ -47,14 +47,11 @@ use crate::{
 /// use http::Request;
 /// use http_body_util::Full;
 /// use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-/// use std::time::Duration;
 /// use tower::ServiceBuilder;
-/// use tower_http::timeout::ResponseBodyTimeoutLayer;
 ///
 /// let client = Client::builder(TokioExecutor::new()).build_http::<ReplayBody<Full<Bytes>>>();
 /// let gateway = ServiceBuilder::new()
 ///     .layer(ErrorMappingLayer::new().role(Role::Gateway))
-///     .layer(ResponseBodyTimeoutLayer::new(Duration::from_secs(30)))
 ///     .map_request(|request: Request<Full<Bytes>>| request.map(|body| ReplayBody::new(body, 64 * 1024)))
 ///     .retry(GatewayRetryPolicy::new())
 ///     .layer(CircuitBreakerLayer::new())
@@ -67,10 +64,7 @@ use crate::{
 /// request and of the response ([RFC 9110 §7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)). `examples/gateway` of the repository is one
 /// that does.
 ///
-/// A timeout beneath the retry layer bounds an attempt, one above it the whole with its waits, and both of them the wait for the head alone: what stalls
-/// in its body is cut by the `ResponseBodyTimeoutLayer`. A circuit breaker beneath counts every attempt. To this policy a circuit that is open is
-/// one more failure: its `Retry-After` is waited out if it is no longer than the [longest wait](Self::max_wait), and where a probe has failed the
-/// next attempt finds the circuit open, so that its 503 is the answer and not the failure of the probe.
+/// A timeout beneath the retry layer bounds an attempt, one above it the whole with its waits. A circuit breaker beneath counts every attempt.
 ///
 /// The client beneath must not follow redirects (reqwest: `redirect::Policy::none()`; no `FollowRedirect` of tower-http): where the second server
 /// refuses the connection, a `POST` that the first one has acted on would be taken for unsent and sent again. See
