@@ -13,10 +13,18 @@
 
 use std::{fmt::Write as _, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::ConnectInfo, response::Html, routing::get};
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, State},
+    response::Html,
+    routing::{any, get},
+};
 use donjon::{
     Problem,
-    error_mapping::{Correlated, Correlation, EmptyErrors, ErrorCounts, ErrorMappingLayer, ToProblem, UpstreamError},
+    error_mapping::{
+        Correlated, Correlation, EmptyErrors, ErrorCounts, ErrorMappingLayer, HandlerError, ToProblem, UpstreamError,
+    },
 };
 use futures_util::{StreamExt as _, stream};
 use http::{Request, Response, StatusCode};
@@ -49,21 +57,20 @@ fn app(upstreams: Upstreams, show_causes: bool) -> Router {
         layer = layer.dangerous_expose_causes(|extensions| Some(extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip()));
     }
     // axum takes services that cannot fail; beneath the layer they may.
-    let mapped = ServiceBuilder::new().layer(layer.clone());
-    let upstream = upstreams.clone();
-    let overload = mapped.clone().layer(LoadShedLayer::new()).layer(ConcurrencyLimitLayer::new(0));
+    let full = ServiceBuilder::new().layer(layer.clone()).layer(LoadShedLayer::new()).layer(ConcurrencyLimitLayer::new(0));
     Router::new()
         .route("/", get(|| async { Html(INDEX) }))
         .route("/ok", get(|| async { "ok" }))
         .route("/counts", get(move || std::future::ready(shown(&counts))))
         .route("/fail/panic", get(|| async { panic::<()>() }))
-        .route_service("/fail/error", mapped.clone().service_fn(error))
-        .route_service("/fail/order", mapped.clone().service_fn(order))
+        .route("/fail/error", any(error))
+        .route("/fail/order", any(order))
         .route("/fail/body", get(|| cut(|| Err(io::Error::from(io::ErrorKind::UnexpectedEof)))))
         .route("/fail/body-panic", get(|| cut(panic)))
-        .route_service("/fail/upstream", mapped.clone().service_fn(move |_| upstream.clone().refuse()))
-        .route_service("/fail/timeout", mapped.service_fn(move |_| upstreams.clone().stay_silent()))
-        .route_service("/fail/overload", overload.service_fn(|_: Request<Body>| async { Ok::<_, BoxError>(ok()) }))
+        .route("/fail/upstream", any(Upstreams::refuse))
+        .route("/fail/timeout", any(Upstreams::stay_silent))
+        .route_service("/fail/overload", full.service_fn(|_: Request<Body>| async { Ok::<_, BoxError>(ok()) }))
+        .with_state(upstreams)
         // And for the panics of all routes, for what no route knows, and for whatever is too slow.
         .layer(ServiceBuilder::new().layer(layer).layer(TimeoutLayer::new(Duration::from_secs(10))))
 }
@@ -99,8 +106,8 @@ impl ToProblem for OrderError {
     }
 }
 
-async fn order(_: Request<Body>) -> Result<Response<Body>, OrderError> {
-    Err(OrderError { account: 12, credit: 30 })
+async fn order() -> Result<Body, HandlerError> {
+    Err(OrderError { account: 12, credit: 30 })?
 }
 
 /// The counts, a line for each kind of error.
@@ -113,8 +120,8 @@ fn shown(counts: &ErrorCounts) -> String {
 }
 
 /// A disk that fails: an `io::Error` too, but nobody's fault but ours.
-async fn error(_: Request<Body>) -> Result<Response<Body>, io::Error> {
-    Err(io::Error::from(io::ErrorKind::ConnectionReset))
+async fn error() -> Result<Body, HandlerError> {
+    Err(io::Error::from(io::ErrorKind::ConnectionReset))?
 }
 
 fn ok() -> Response<Body> {
@@ -137,24 +144,23 @@ impl Upstreams {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let silent = listener.local_addr()?;
         tokio::spawn(async move {
-            let mut held = Vec::new();
-            while let Ok((connection, _)) = listener.accept().await {
-                held.push(connection);
+            while let Ok((mut connection, _)) = listener.accept().await {
+                tokio::spawn(async move { tokio::io::copy(&mut connection, &mut tokio::io::sink()).await });
             }
         });
         Ok(Self { client: Client::builder(TokioExecutor::new()).build_http(), closed: Arc::new(closed), silent })
     }
 
     /// An error of the client says by itself that it came from an upstream.
-    async fn refuse(self) -> Result<Response<Body>, BoxError> {
-        let request = Request::get(format!("http://{}/", self.closed.local_addr()?)).body(Body::empty())?;
-        Ok(self.client.request(request).await?.map(Body::new))
+    async fn refuse(State(upstreams): State<Self>) -> Result<Response<Body>, HandlerError> {
+        let request = Request::get(format!("http://{}/", upstreams.closed.local_addr()?)).body(Body::empty())?;
+        Ok(upstreams.client.request(request).await?.map(Body::new))
     }
 
     /// A timeout does not: here it is marked.
-    async fn stay_silent(self) -> Result<Response<Body>, BoxError> {
-        let request = Request::get(format!("http://{}/", self.silent)).body(Body::empty())?;
-        let mut client = ServiceBuilder::new().layer(TimeoutLayer::new(Duration::from_millis(500))).service(self.client);
+    async fn stay_silent(State(upstreams): State<Self>) -> Result<Response<Body>, HandlerError> {
+        let request = Request::get(format!("http://{}/", upstreams.silent)).body(Body::empty())?;
+        let mut client = ServiceBuilder::new().layer(TimeoutLayer::new(Duration::from_millis(500))).service(upstreams.client);
         let response = tower::Service::call(&mut client, request).await;
         Ok(response.map_err(UpstreamError::new)?.map(Body::new))
     }

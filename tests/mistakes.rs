@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::Path, process::Command};
 const UNSATISFIED: &str = "E0277";
 
 /// What has to be said of each program.
-const MISTAKES: [(&str, &[&str]); 8] = [
+const MISTAKES: [(&str, &[&str]); 9] = [
     ("no_error", &["fails with `StatusCode`, which is no error", "implement `std::error::Error` for `StatusCode`", ".map_err("]),
     (
         "box_without_send",
@@ -28,6 +28,7 @@ const MISTAKES: [(&str, &[&str]); 8] = [
     ("unseen_error", &["`Mine` cannot be looked at as an error", "implement `donjon::error_mapping::AsError` for `Mine`"]),
     ("unseen_box", &["`Box<dyn std::error::Error>` cannot be looked at as an error", "has to be a `tower::BoxError`"]),
     // In axum's own words, which docs/error-mapping-axum.md explains.
+    ("handler_fails", &["{report}: Handler<_, _>` is not satisfied"]),
     ("timeout_outside", &["`Infallible: From<Box<", "is not satisfied", "required by a bound in `Router::<S>::layer`"]),
 ];
 

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "conditional-cache")]
 mod conditional_cache;
+#[cfg(feature = "error-mapping")]
+mod error_mapping;
 mod or_problem;
 mod problem;
 #[cfg(feature = "token-auth")]

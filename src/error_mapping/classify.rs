@@ -1,6 +1,6 @@
 //! From a failure to what is answered.
 
-use std::error::Error;
+use std::{error::Error, sync::Arc};
 
 use tower::{buffer::error::ServiceError, load_shed::error::Overloaded};
 
@@ -18,6 +18,8 @@ use crate::Problem;
 #[derive(Debug)]
 pub(super) enum Failure {
     Error(Foreign),
+    /// Of a handler, which had begun by then.
+    Handler(Arc<Foreign>),
     Panic(Panicked),
 }
 
@@ -26,6 +28,21 @@ impl Failure {
     #[cold]
     pub(super) fn of(error: impl InnerError) -> Self {
         catch(|| error.into_box()).map_or_else(Self::Panic, |error| Self::Error(Foreign::new(error)))
+    }
+
+    /// The error as it came, if it is one.
+    pub(super) fn error(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Error(error) => Some(&**error),
+            Self::Handler(error) => Some(&***error),
+            Self::Panic(_) => None,
+        }
+    }
+
+    /// Whether the service had no room for the request and did not begin it: nothing stands around the limit but what a buffer puts there.
+    fn is_unbegun(&self) -> bool {
+        let Self::Error(error) = self else { return false };
+        chain(&**error).find(|error| !error.is::<ServiceError>()).is_some_and(|error| error.is::<Overloaded>())
     }
 }
 
@@ -38,10 +55,7 @@ pub(super) enum Verdict {
 }
 
 pub(super) fn classify(failure: &Failure, config: &Config) -> Verdict {
-    let error = match failure {
-        Failure::Panic(_) => return Verdict::Known(Cause::Panic),
-        Failure::Error(error) => &**error,
-    };
+    let Some(error) = failure.error() else { return Verdict::Known(Cause::Panic) };
     if let Some(problem) = chain(error).find_map(|error| own(error, config)) {
         return Verdict::Own(problem);
     }
@@ -49,18 +63,13 @@ pub(super) fn classify(failure: &Failure, config: &Config) -> Verdict {
         // What an origin sends to a server that it asks is its own, whoever it has it from.
         Cause::RequestIncomplete if config.role == Role::Origin => Cause::Internal,
         // Of a limit within a handler, which may have done half of its work by then.
-        Cause::Overloaded if config.role == Role::Origin && !is_outermost::<Overloaded>(error) => Cause::Unavailable,
+        Cause::Overloaded if config.role == Role::Origin && !failure.is_unbegun() => Cause::Unavailable,
         cause => cause,
     };
     match (cause, &config.fallback) {
         (Cause::Internal, Some(fallback)) => Verdict::Own(fallback(error)),
         _ => Verdict::Known(cause),
     }
-}
-
-/// Whether nothing stands around it but what a buffer puts there.
-fn is_outermost<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
-    chain(error).find(|error| !error.is::<ServiceError>()).is_some_and(|error| error.is::<E>())
 }
 
 fn own(error: &(dyn Error + 'static), config: &Config) -> Option<Problem> {

@@ -136,6 +136,7 @@ mod exposure;
 mod future;
 mod grpc;
 mod guard;
+mod handler_error;
 mod inner;
 mod layer;
 mod negotiate;
@@ -163,6 +164,7 @@ pub use self::{
     counts::{ErrorCount, ErrorCounts},
     empty::EmptyErrors,
     future::ResponseFuture,
+    handler_error::HandlerError,
     inner::{InnerBody, InnerError},
     layer::ErrorMappingLayer,
     proxy_status::{ProxyNameError, ProxyStatus, UpstreamProxyStatus},

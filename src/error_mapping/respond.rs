@@ -16,6 +16,7 @@ use super::{
     empty::{EmptyErrors, is_empty},
     exposure::{self, CAUSES},
     guard::{catch, guard},
+    handler_error::Carried,
     negotiate::Form,
     proxy_status::Heard,
     render,
@@ -86,24 +87,52 @@ fn is_filled<B: Body>(response: &Response<B>, terms: &Terms) -> bool {
 fn render_anew<B>(response: Response<B>, asked: Asked, terms: &mut Terms) -> Response<ResponseBody<B>> {
     let (mut parts, body) = response.into_parts();
     let _ = guard(|| drop(body));
+    remove_content(&mut parts);
+    let carried = parts.extensions.remove::<Carried>().map(|Carried(error)| Failure::Handler(error));
     // When an outer hand has changed the status, the problem's texts no longer tell of this response, and may tell what that hand hides;
     // a problem must have the status of its response (RFC 9457 §3.1.4). What was done stays done, whatever it is called.
-    let problem = match parts.extensions.remove::<Problem>() {
-        Some(problem) if problem.status() == parts.status => with_wait_of(&parts.headers, problem),
+    let known = parts.extensions.remove::<Problem>();
+    let is_received = known.is_none() && terms.config().role == Role::Gateway;
+    let problem = match known {
+        Some(problem) if problem.status() == parts.status => match &carried {
+            Some(failure) => return answer_carried(parts, &problem, failure, asked, terms),
+            None => with_wait_of(&parts.headers, problem),
+        },
         Some(hidden) => renamed(&mut parts, hidden.retryability()),
         None => empty_error(&parts),
     };
+    let problem = name(problem, terms);
+    let cause = parts.extensions.get().copied();
+    match &carried {
+        Some(failure) => tell::failure(failure, None, (cause, parts.status), terms.ids()),
+        None if parts.extensions.get::<Logged>().is_some() => {}
+        None if is_received => tell::received(&problem, terms.ids()),
+        None => tell::problem(&problem, cause, terms.ids()),
+    }
+    let error = carried.as_ref().and_then(Failure::error);
+    finish(parts, problem, Source { cause, error }, asked, terms).map(ResponseBody::full)
+}
+
+fn remove_content(parts: &mut Parts) {
     // Of this status it is not what the content was, but the answer (RFC 9110 §15.5.17).
     let length = Some(header::CONTENT_RANGE).filter(|_| parts.status == StatusCode::RANGE_NOT_SATISFIABLE);
     let length = length.and_then(|name| parts.headers.remove(name));
     remove_representation(&mut parts.headers);
     parts.headers.extend(length.map(|length| (header::CONTENT_RANGE, length)));
-    let problem = name(problem, terms);
-    let cause = parts.extensions.get().copied();
-    if parts.extensions.get::<Logged>().is_none() {
-        tell::problem(&problem, cause, terms.ids());
+}
+
+/// To what a handler failed with, in a response that was made for those who know no better, by this problem.
+fn answer_carried<B>(
+    mut parts: Parts,
+    made_by: &Problem,
+    failure: &Failure,
+    asked: Asked,
+    terms: &mut Terms,
+) -> Response<ResponseBody<B>> {
+    if parts.headers.get(header::RETRY_AFTER) == made_by.retry_after_value().as_ref() {
+        parts.headers.remove(header::RETRY_AFTER);
     }
-    finish(parts, problem, Source { cause, error: None }, asked, terms).map(ResponseBody::full)
+    answer_in(parts, failure, asked, terms)
 }
 
 /// The problem of an error that came without content.
@@ -144,9 +173,14 @@ fn with_wait_of(headers: &HeaderMap, problem: Problem) -> Problem {
     problem.with_told_wait(seconds.map(Duration::from_secs))
 }
 
-/// The response to a failure. What panics on the way to it (a mapping, a `source`, a `Display` that is logged) leaves a fixed 500.
+/// The response to a failure.
 #[cold]
 pub(super) fn answer<B>(failure: &Failure, asked: Asked, terms: &mut Terms) -> Response<ResponseBody<B>> {
+    answer_in(Response::new(()).into_parts().0, failure, asked, terms)
+}
+
+/// What panics on the way (a mapping, a `source`, a `Display` that is logged) leaves a fixed 500.
+fn answer_in<B>(mut parts: Parts, failure: &Failure, asked: Asked, terms: &mut Terms) -> Response<ResponseBody<B>> {
     let config = terms.config();
     let (verdict, panicked) = match catch(|| classify(failure, config)) {
         Ok(verdict) => (verdict, None),
@@ -158,7 +192,7 @@ pub(super) fn answer<B>(failure: &Failure, asked: Asked, terms: &mut Terms) -> R
         Verdict::Own(_) => known(Cause::Internal, config),
         Verdict::Known(cause) => known(cause, config),
     };
-    let mut problem = name(problem, terms);
+    let mut problem = name(with_wait_of(&parts.headers, problem), terms);
     tell::failure(failure, panicked.as_ref(), (cause, problem.status()), terms.ids());
     if asked.exposed
         // What panics here has panicked when it was told.
@@ -166,13 +200,11 @@ pub(super) fn answer<B>(failure: &Failure, asked: Asked, terms: &mut Terms) -> R
     {
         problem = problem.with_member(CAUSES, causes);
     }
-    let (mut parts, ()) = Response::new(()).into_parts();
     parts.status = problem.status();
     if let Some(cause) = cause {
         parts.extensions.insert(cause);
     }
-    let error = if let Failure::Error(error) = failure { Some(&**error as _) } else { None };
-    finish(parts, problem, Source { cause, error }, asked, terms).map(ResponseBody::full)
+    finish(parts, problem, Source { cause, error: failure.error() }, asked, terms).map(ResponseBody::full)
 }
 
 fn known(cause: Cause, config: &Config) -> (Option<Cause>, Problem) {
@@ -205,6 +237,7 @@ struct Source<'a> {
 fn causes(failure: &Failure) -> Value {
     match failure {
         Failure::Error(error) => exposure::causes(&**error),
+        Failure::Handler(error) => exposure::causes(&***error),
         Failure::Panic(panicked) => vec![Value::from(scrub(panicked.text()))].into(),
     }
 }

@@ -20,16 +20,29 @@ pub(super) fn failure(
     (cause, status): (Option<Cause>, StatusCode),
     ids: Option<&Ids>,
 ) {
-    whole(ids, || match (failure, looking) {
-        (Failure::Panic(panicked), _) => panicked.tell(None, ids),
-        (Failure::Error(error), Some(panicked)) => panicked.tell(Some(&**error), ids),
-        (Failure::Error(error), None) => answered(cause, status, &**error, ids),
+    let panicked = if let Failure::Panic(panicked) = failure { Some(panicked) } else { looking };
+    whole(ids, || match (panicked, failure.error()) {
+        (Some(panicked), error) => panicked.tell(error, ids),
+        (None, error) => error.into_iter().for_each(|error| answered(cause, status, error, ids)),
     });
 }
 
 /// A problem from within, or that of an error that came empty.
 pub(super) fn problem(problem: &Problem, cause: Option<Cause>, ids: Option<&Ids>) {
     whole(ids, || answered(cause, problem.status(), problem, ids));
+}
+
+/// An error that an upstream has answered with, and that came empty: nobody's here, whatever its status.
+pub(super) fn received(problem: &Problem, ids: Option<&Ids>) {
+    let (status, id, trace) = (problem.status(), ids.and_then(Ids::request), ids.and_then(Ids::trace));
+    whole(ids, || match status.is_server_error() {
+        true => {
+            event!(WARN, "an upstream answered with an error", status = status.as_u16(); request_id = id, trace_id = trace);
+        }
+        false => {
+            event!(DEBUG, "an upstream answered with an error", status = status.as_u16(); request_id = id, trace_id = trace);
+        }
+    });
 }
 
 /// Why a message was cut; with what panicked when it was looked at.

@@ -13,6 +13,8 @@ mod extractors;
 mod faults;
 mod forms;
 mod gateway;
+#[cfg(feature = "axum")]
+mod handlers;
 mod load;
 #[cfg(feature = "tracing")]
 mod logged;

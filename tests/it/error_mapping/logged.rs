@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use donjon::{
     LayerBody, Problem,
-    error_mapping::{Correlated, Correlation, EmptyErrors, ErrorMappingLayer, ErrorPage, UpstreamError},
+    error_mapping::{Correlated, Correlation, EmptyErrors, ErrorMappingLayer, ErrorPage, HandlerError, Role, UpstreamError},
 };
 use http::{Response, StatusCode};
 use http_body::Frame;
@@ -91,6 +91,22 @@ async fn an_event_has_the_whole_chain() {
     assert!(only("body", &log).contains(CHAIN) && log.contains("the body of a response failed"), "{log}");
 }
 
+/// Also where the status was changed on its way.
+#[tokio::test]
+async fn so_has_that_of_what_a_handler_failed_with() {
+    for (status, cause) in [(500, "cause=upstream_failed"), (418, "cause=own")] {
+        let handler = service_fn(move |_: Asked| async move {
+            let mut response = HandlerError::from(lost()).into_http_response::<Full<Bytes>>();
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            Ok::<_, Infallible>(response)
+        });
+        let stacked = ErrorMappingLayer::new().layer(failures().layer(handler));
+        let log = log_of(async { drop(stacked.oneshot(named()).await) }).await;
+        let line = only("handler", &log);
+        assert!(line.contains(CHAIN) && line.contains(cause) && line.contains("abc-1"), "{log}");
+    }
+}
+
 fn refusing(status: u16, empty: bool) -> impl Service<Asked, Response = Response<LayerBody<Full<Bytes>>>, Error = Infallible> {
     service_fn(move |_: Asked| {
         let status = StatusCode::from_u16(status).unwrap();
@@ -125,6 +141,18 @@ async fn a_problem_from_within_and_an_error_that_came_empty_are_told_too() {
     }
     let passing = log_of(async { drop(answer(&failures(), refusing(404, true), named()).await) }).await;
     assert_eq!(passing, "", "what passes as it is");
+}
+
+#[tokio::test]
+async fn what_an_upstream_answered_is_no_failure_of_the_gateways() {
+    for (status, level) in [(404, "DEBUG"), (500, "WARN"), (503, "WARN")] {
+        let layer = failures().role(Role::Gateway).empty_errors(EmptyErrors::Fill);
+        let log = log_of(async { drop(answer(&layer, refusing(status, true), named()).await) }).await;
+        let line = only("an empty error", &log);
+        for part in [level, "an upstream answered with an error", &format!("status={status}"), "request_id=abc-1"] {
+            assert!(line.contains(part), "{status}: {part}: {line}");
+        }
+    }
 }
 
 #[tokio::test]
