@@ -117,8 +117,8 @@
 //! `redirect::Policy::none()`.
 //!
 //! An error is known by its type, and a type is that of one version: of hyper 1, hyper-util 0.1, http-body-util 0.1, tower 0.5, tower-http 0.7,
-//! h2 0.4, rustls 0.23 and reqwest 0.13. That of another, as the `TimeoutError` of tower-http 0.6 for an upload that stops, is an error like any other, a
-//! 500, until it is [mapped](ErrorMappingLayer::map).
+//! h2 0.4, rustls 0.23 and reqwest 0.13. That of another, as the `TimeoutError` of tower-http 0.6 for an upload that stops, is an error like any
+//! other, a 500, until it is [mapped](ErrorMappingLayer::map).
 
 mod as_error;
 mod asked;
