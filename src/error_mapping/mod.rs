@@ -3,7 +3,8 @@
 //!
 //! # Rules
 //! 1. An error of the inner service becomes a response, so `timeout`, `load_shed`, `buffer` and `concurrency_limit` stand beneath this
-//!    layer without an adapter; its own error is [`Infallible`](std::convert::Infallible).
+//!    layer without an adapter; its own error is [`Infallible`](std::convert::Infallible). So does what a handler fails with that may only
+//!    answer, as one of axum, in a [`HandlerError`].
 //! 2. 502 and 504 are only said of an upstream ([RFC 9110 §15.6.3, §15.6.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.6.3)):
 //!    beneath an error of hyper-util's client or of reqwest, or beneath [`UpstreamError`]. The same `io::Error` from a disk or a database is
 //!    500. [`Cause`] lists what is told apart.
@@ -86,7 +87,7 @@
 //! URI, and to take out the hop-by-hop fields both ways
 //! ([RFC 9110 §7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)), is left to the proxy around the client.
 //!
-//! On axum, [`OrProblem`](crate::OrProblem) makes problems of what extractors refuse.
+//! On axum, `?` makes a [`HandlerError`] of what a handler meets, and [`OrProblem`](crate::OrProblem) problems of what extractors refuse.
 //!
 #![cfg_attr(feature = "axum", doc = include_str!("../../docs/error-mapping-axum.md"))]
 #![cfg_attr(not(feature = "axum"), allow(rustdoc::broken_intra_doc_links, reason = "the extractor is there with axum"))]
