@@ -206,6 +206,7 @@ describe("errors", () => {
     const said = await shows("error-mapping", "200");
     assert.match(said, /^grpc-status: 14$/m);
     assert.equal(await fact("The client sees"), "status 14 of gRPC");
+    assert.equal(await status("error-mapping").innerText(), "200 OK, grpc-status 14");
     assert.match(await status("error-mapping").getAttribute("class"), /failed/, "in no colour of success");
     assert.match(await fact("Send it again?"), /^Yes/);
   });
