@@ -36,12 +36,13 @@
 //! use axum::{Router, routing::get};
 //! use donjon::error_mapping::ErrorMappingLayer;
 //! use std::time::Duration;
-//! use tower::{ServiceBuilder, load_shed::LoadShedLayer, timeout::TimeoutLayer};
+//! use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed::LoadShedLayer, timeout::TimeoutLayer};
 //!
 //! let app: Router = Router::new().route("/", get(|| async { "hello" })).layer(
 //!     ServiceBuilder::new()
 //!         .layer(ErrorMappingLayer::new())
 //!         .layer(LoadShedLayer::new())
+//!         .layer(GlobalConcurrencyLimitLayer::new(1_000))
 //!         .layer(TimeoutLayer::new(Duration::from_secs(10))),
 //! );
 //! ```
@@ -116,6 +117,10 @@
 //! timeouts and what fails in a response's content at 500. A body whose stream an upstream resets with `NO_ERROR` over HTTP/2 ends for hyper as if it
 //! were whole; where no `Content-Length` tells better, it does here. With it and without, build a gateway's client with
 //! `redirect::Policy::none()`.
+//!
+//! An error is known by its type, and a type is that of one version: of hyper 1, hyper-util 0.1, http-body-util 0.1, tower 0.5, tower-http 0.7,
+//! h2 0.4, rustls 0.23 and reqwest 0.13. That of another, as the `TimeoutError` of tower-http 0.6 for an upload that stops, is an error like any
+//! other, a 500, until it is [mapped](ErrorMappingLayer::map).
 
 mod as_error;
 mod asked;

@@ -24,7 +24,7 @@ use crate::{
     error_mapping::{as_error::AsError, attempted::Attempted},
 };
 
-/// Says to [`tower::retry`] which requests of a gateway are sent again.
+/// Says to [`tower::retry`](https://docs.rs/tower/0.5/tower/retry/) which requests of a gateway are sent again.
 ///
 /// 1. Never after a 500, a 4xx, or an error that is not the upstream's: the handling failed half way, or would fail again.
 /// 2. What is proven unsent or not begun (a refused connection, a name without an address, a stream that HTTP/2
