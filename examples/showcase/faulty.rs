@@ -39,7 +39,7 @@ impl ClosedPort {
     }
 }
 
-/// How often each request has arrived; clones count together.
+/// How often each request that is on its way has arrived; clones count together.
 #[derive(Clone, Default)]
 pub(crate) struct Arrivals {
     last: Arc<AtomicU64>,
@@ -47,16 +47,11 @@ pub(crate) struct Arrivals {
 }
 
 impl Arrivals {
-    /// The number of a request that is about to be sent.
-    pub(crate) fn number(&self) -> u64 {
+    /// A request that is about to be sent.
+    pub(crate) fn expect(&self) -> Expected {
         let number = self.last.fetch_add(1, Ordering::Relaxed);
         self.counts().insert(number, 0);
-        number
-    }
-
-    /// How often it has arrived. It is forgotten then.
-    pub(crate) fn of(&self, number: u64) -> u32 {
-        self.counts().remove(&number).unwrap_or_default()
+        Expected { number, arrivals: self.clone() }
     }
 
     fn add(&self, head: &str) -> u32 {
@@ -73,6 +68,25 @@ impl Arrivals {
 
     fn counts(&self) -> MutexGuard<'_, HashMap<u64, u32>> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request whose arrivals are counted. When this is dropped it is forgotten, so that one whose client leaves is too.
+pub(crate) struct Expected {
+    pub(crate) number: u64,
+    arrivals: Arrivals,
+}
+
+impl Expected {
+    /// How often it has arrived.
+    pub(crate) fn arrived(&self) -> u32 {
+        self.arrivals.counts().get(&self.number).copied().unwrap_or_default()
+    }
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        self.arrivals.counts().remove(&self.number);
     }
 }
 

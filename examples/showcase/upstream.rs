@@ -113,10 +113,11 @@ where
     let gate = service_fn(move |mut request: Request| {
         let (stack, arrivals, circuit, _held) = (stack.clone(), arrivals.clone(), circuit.clone(), held.clone());
         async move {
-            let journey = Journey { number: arrivals.number(), sent: Arc::default() };
+            let expected = arrivals.expect();
+            let journey = Journey { number: expected.number, sent: Arc::default() };
             request.extensions_mut().insert(journey.clone());
             let mut response = stack.oneshot(request).await?.into_response();
-            let report = report(&journey, arrivals.of(journey.number), circuit.state());
+            let report = report(&journey, expected.arrived(), circuit.state());
             response.headers_mut().extend(HeaderValue::try_from(report).ok().map(|report| (REPORT, report)));
             Ok::<_, Infallible>(response)
         }

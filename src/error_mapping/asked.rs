@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Method, Request};
 
-use super::{exposure, grpc::Rpc, guard::told, negotiate::Form, terms::Terms};
+use super::{cause::Role, exposure, grpc::Rpc, guard::told, negotiate::Form, terms::Terms};
 
 /// Read at once, since the request is gone when it fails: a few bytes without an allocation.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,6 +36,10 @@ impl Asked {
         if let Some(Err(panicked)) = &local {
             terms = terms.of_failure(None);
             told(panicked, terms.ids());
+        }
+        // Of a safe method nothing is carried out, however often it is sent (RFC 9110 §9.2.1).
+        if config.role == Role::Gateway && !request.method().is_safe() {
+            terms.ask_of_attempts(request.extensions_mut());
         }
         (Self { exposed: matches!(local, Some(Ok(true))), ..Self::of(request) }, terms)
     }

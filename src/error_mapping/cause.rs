@@ -44,7 +44,9 @@ pub enum Role {
 /// | [`HeaderSectionTooLarge`](Self::HeaderSectionTooLarge), [`TransferCoding`](Self::TransferCoding) | 502 | idempotent only |
 /// | [`ProtocolError`](Self::ProtocolError), [`UpstreamFailed`](Self::UpstreamFailed) | 502 | idempotent only |
 ///
-/// A gateway that sent nothing on did nothing; the handler of an origin may have done something before it asked another server.
+/// A gateway that sent nothing on did nothing; the handler of an origin may have done something before it asked another server. Where a gateway
+/// has [sent a request again](super::GatewayRetryPolicy) after an attempt that may have been carried out, it is idempotent only whatever became of the
+/// last attempt.
 /// A 503 carries `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -266,6 +268,20 @@ impl Cause {
     }
 }
 
+/// The same problem to a request of which an earlier attempt may have been carried out: nothing in it denies that. What somebody else has
+/// written into it is theirs, but for the advice.
+pub(super) fn after_attempt(problem: Problem) -> Problem {
+    if problem.retryability() != Retryability::Safe {
+        return problem;
+    }
+    let problem = problem.with_retryability(Retryability::IdempotentOnly);
+    match problem.detail() {
+        Some(OVERLOADED) => problem.with_detail(UNAVAILABLE),
+        Some(NOT_FORWARDED | NOT_BEGUN) => problem.with_detail(NOT_REACHED),
+        _ => problem,
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -330,10 +346,36 @@ mod tests {
         }
     }
 
+    fn everything_said() -> impl Iterator<Item = (Cause, Role, Problem)> {
+        let causes = ALL.into_iter().flat_map(|(cause, ..)| [(cause, Role::Origin), (cause, Role::Gateway)]);
+        causes.map(|(cause, role)| (cause, role, cause.problem(role, Duration::from_secs(3))))
+    }
+
+    #[test]
+    fn after_an_attempt_that_may_have_been_carried_out_nothing_is_safe() {
+        for (cause, role, problem) in everything_said() {
+            let after = after_attempt(problem.clone());
+            match problem.retryability() {
+                Retryability::Safe => {
+                    assert_eq!(after.retryability(), Retryability::IdempotentOnly, "{cause} {role:?}");
+                    assert!(after.detail().unwrap().contains("may have been carried out"), "{cause} {role:?}");
+                    assert_eq!(
+                        (after.status(), after.retry_after()),
+                        (problem.status(), problem.retry_after()),
+                        "{cause} {role:?}"
+                    );
+                }
+                _ => assert_eq!(after, problem, "{cause} {role:?}"),
+            }
+        }
+        let own = Problem::new(StatusCode::TOO_MANY_REQUESTS).with_detail("One order a minute.").with_member("limit", 1);
+        assert_eq!(after_attempt(own.clone()), own.with_retryability(Retryability::IdempotentOnly));
+    }
+
     #[test]
     fn the_text_says_what_the_retryability_says() {
-        for (cause, role) in ALL.into_iter().flat_map(|(cause, ..)| [(cause, Role::Origin), (cause, Role::Gateway)]) {
-            let problem = cause.problem(role, Duration::from_secs(3));
+        let after = everything_said().map(|(cause, role, problem)| (cause, role, after_attempt(problem)));
+        for (cause, role, problem) in everything_said().chain(after) {
             let text = problem.detail().unwrap();
             let (advice, undone) = match problem.retryability() {
                 Retryability::Never if problem.status() == 413 => ("Send less.", false),

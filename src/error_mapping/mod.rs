@@ -3,12 +3,14 @@
 //!
 //! # Rules
 //! 1. An error of the inner service becomes a response, so `timeout`, `load_shed`, `buffer` and `concurrency_limit` stand beneath this
-//!    layer without an adapter; its own error is [`Infallible`](std::convert::Infallible).
+//!    layer without an adapter; its own error is [`Infallible`](std::convert::Infallible). So does what a handler fails with that may only
+//!    answer, as one of axum, in a [`HandlerError`].
 //! 2. 502 and 504 are only said of an upstream ([RFC 9110 §15.6.3, §15.6.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.6.3)):
 //!    beneath an error of hyper-util's client or of reqwest, or beneath [`UpstreamError`]. The same `io::Error` from a disk or a database is
 //!    500. [`Cause`] lists what is told apart.
 //! 3. Every error says whether to try again, in [`Retryability`](crate::Retryability)'s three words, in its text, as the member
-//!    `retry`, and in the response's extensions. After a 500 never: the work may be half done.
+//!    `retry`, and in the response's extensions. After a 500 never: the work may be half done. Of a request that a gateway
+//!    [has sent again](GatewayRetryPolicy) it says so of all attempts together.
 //! 4. A panic in the call, in its future, in the conversion of its error or in a mapping is a fixed 500. A panic while the body streams cuts
 //!    the message, so that the client sees that it is incomplete; a failure of the body is never turned into a clean end. What panics when it is
 //!    dropped (a future or a body that a client has left, an error) ends nobody's task.
@@ -34,12 +36,13 @@
 //! use axum::{Router, routing::get};
 //! use donjon::error_mapping::ErrorMappingLayer;
 //! use std::time::Duration;
-//! use tower::{ServiceBuilder, load_shed::LoadShedLayer, timeout::TimeoutLayer};
+//! use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed::LoadShedLayer, timeout::TimeoutLayer};
 //!
 //! let app: Router = Router::new().route("/", get(|| async { "hello" })).layer(
 //!     ServiceBuilder::new()
 //!         .layer(ErrorMappingLayer::new())
 //!         .layer(LoadShedLayer::new())
+//!         .layer(GlobalConcurrencyLimitLayer::new(1_000))
 //!         .layer(TimeoutLayer::new(Duration::from_secs(10))),
 //! );
 //! ```
@@ -85,7 +88,7 @@
 //! URI, and to take out the hop-by-hop fields both ways
 //! ([RFC 9110 §7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)), is left to the proxy around the client.
 //!
-//! On axum, [`OrProblem`](crate::OrProblem) makes problems of what extractors refuse.
+//! On axum, `?` makes a [`HandlerError`] of what a handler meets, and [`OrProblem`](crate::OrProblem) problems of what extractors refuse.
 //!
 #![cfg_attr(feature = "axum", doc = include_str!("../../docs/error-mapping-axum.md"))]
 #![cfg_attr(not(feature = "axum"), allow(rustdoc::broken_intra_doc_links, reason = "the extractor is there with axum"))]
@@ -115,6 +118,10 @@
 //! timeouts and what fails in a response's content at 500. A body whose stream an upstream resets with `NO_ERROR` over HTTP/2 ends for hyper as if it
 //! were whole; where no `Content-Length` tells better, it does here. With it and without, build a gateway's client with
 //! `redirect::Policy::none()`.
+//!
+//! An error is known by its type, and a type is that of one version: of hyper 1, hyper-util 0.1, http-body-util 0.1, tower 0.5, tower-http 0.7,
+//! h2 0.4, rustls 0.23 and reqwest 0.13. That of another, as the `TimeoutError` of tower-http 0.6 for an upload that stops, is an error like any
+//! other, a 500, until it is [mapped](ErrorMappingLayer::map).
 
 mod as_error;
 mod asked;

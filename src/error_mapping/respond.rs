@@ -9,7 +9,7 @@ use http_body::Body;
 use super::{
     asked::Asked,
     body::ResponseBody,
-    cause::{Cause, Role},
+    cause::{Cause, Role, after_attempt},
     chain::scrub,
     classify::{Failure, Verdict, classify},
     config::Config,
@@ -48,12 +48,22 @@ pub(super) fn pass_or_render<B: Body>(mut response: Response<B>, asked: Asked, t
 }
 
 fn pass_configured<B>(response: &mut Response<B>, terms: &mut Terms) {
-    // With a cause it was made in this process for want of a response (RFC 9209 §2.1.3), and has no word of an upstream's.
-    if terms.config().role == Role::Gateway && response.extensions().get::<Cause>().is_none() {
-        pass_upstreams(response, terms);
+    if terms.config().role == Role::Gateway {
+        pass_in_gateway(response, terms);
     }
     if let Some(correlation) = &terms.config().correlation {
         correlation.pass(response.headers_mut(), terms.ids());
+    }
+}
+
+fn pass_in_gateway<B>(response: &mut Response<B>, terms: &mut Terms) {
+    // With a cause it was made in this process for want of a response (RFC 9209 §2.1.3), and has no word of an upstream's.
+    if response.extensions().get::<Cause>().is_none() {
+        pass_upstreams(response, terms);
+    }
+    // For whoever else reads the advice, and for a text that is yet to be made.
+    if terms.is_attempted() && response.extensions().get() == Some(&Retryability::Safe) {
+        response.extensions_mut().insert(Retryability::IdempotentOnly);
     }
 }
 
@@ -101,7 +111,7 @@ fn render_anew<B>(response: Response<B>, asked: Asked, terms: &mut Terms) -> Res
         Some(hidden) => renamed(&mut parts, hidden.retryability()),
         None => with_wait_of(&parts.headers, empty_error(&parts)),
     };
-    let problem = name(problem, terms);
+    let problem = of_request(problem, terms);
     let cause = parts.extensions.get().copied();
     match &carried {
         Some(failure) => tell::failure(failure, None, (cause, parts.status), terms.ids()),
@@ -192,7 +202,7 @@ fn answer_in<B>(mut parts: Parts, failure: &Failure, asked: Asked, terms: &mut T
         Verdict::Own(_) => known(Cause::Internal, config),
         Verdict::Known(cause) => known(cause, config),
     };
-    let mut problem = name(with_wait_of(&parts.headers, problem), terms);
+    let mut problem = of_request(with_wait_of(&parts.headers, problem), terms);
     tell::failure(failure, panicked.as_ref(), (cause, problem.status()), terms.ids());
     if asked.exposed
         // What panics here has panicked when it was told.
@@ -216,8 +226,9 @@ fn is_error(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
-/// Gives a problem the names by which it is found again.
-fn name(problem: Problem, terms: &mut Terms) -> Problem {
+/// What a problem says of this one request: of all its attempts, and by which names it is found again.
+fn of_request(problem: Problem, terms: &mut Terms) -> Problem {
+    let problem = if terms.is_attempted() { after_attempt(problem) } else { problem };
     if terms.config().correlation.is_some() {
         *terms = terms.of_failure(Some(&problem));
     }

@@ -33,7 +33,7 @@ pub struct ErrorMapping<S> {
 
 impl<S> ErrorMapping<S> {
     pub(super) fn new(inner: S, config: Config) -> Self {
-        Self { inner, terms: Terms::new(config, None), unready: None }
+        Self { inner, terms: Terms::new(config), unready: None }
     }
 }
 

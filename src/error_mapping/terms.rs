@@ -1,10 +1,13 @@
 //! What the answer to one request is made by.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
-use http::HeaderMap;
+use http::{Extensions, HeaderMap};
 
-use super::{config::Config, correlation::Ids, proxy_status::Heard};
+use super::{attempted::Attempted, config::Config, correlation::Ids, proxy_status::Heard};
 use crate::Problem;
 
 /// The settings, and the names of the request if it has any; one word, and nothing where nothing was set.
@@ -17,24 +20,62 @@ struct Set {
     config: Config,
     ids: Option<Ids>,
     heard: Heard,
+    /// Of the request: see [`Attempted`].
+    attempted: AtomicBool,
+}
+
+impl Set {
+    fn of_request(&self, ids: Option<Ids>, heard: Heard) -> Arc<Self> {
+        Arc::new(Self { config: self.config.clone(), ids, heard, attempted: AtomicBool::new(self.is_attempted()) })
+    }
+
+    fn is_attempted(&self) -> bool {
+        self.attempted.load(Ordering::Relaxed)
+    }
+}
+
+impl AsRef<AtomicBool> for Set {
+    fn as_ref(&self) -> &AtomicBool {
+        &self.attempted
+    }
 }
 
 impl Terms {
-    pub(super) fn new(config: Config, ids: Option<Ids>) -> Self {
-        Self((!config.is_default()).then(|| Arc::new(Set { config, ids, heard: Heard::default() })))
+    pub(super) fn new(config: Config) -> Self {
+        Self((!config.is_default()).then(|| {
+            let (ids, heard, attempted) = (None, Heard::default(), AtomicBool::new(false));
+            Arc::new(Set { config, ids, heard, attempted })
+        }))
     }
 
     /// The same for a request that has these names.
     pub(super) fn named(&self, ids: Option<Ids>) -> Self {
-        if ids.is_some() { Self::new(self.config().clone(), ids) } else { self.clone() }
+        match &self.0 {
+            Some(set) if ids.is_some() => Self(Some(set.of_request(ids, Heard::default()))),
+            _ => self.clone(),
+        }
+    }
+
+    /// Puts the word of a request into it, for whoever repeats it; what an earlier attempt has left to be said stays said.
+    pub(super) fn ask_of_attempts(&mut self, extensions: &mut Extensions) {
+        let Some(set) = &mut self.0 else { return };
+        if Arc::get_mut(set).is_none() {
+            // That of the service, for all its requests; the word is of this one.
+            *set = set.of_request(set.ids.clone(), Heard::default());
+        }
+        set.attempted.store(Attempted::is_told(extensions), Ordering::Relaxed);
+        extensions.insert(Attempted::new(Arc::clone(set)));
+    }
+
+    /// Whether an attempt of the request that was given up may have been carried out.
+    pub(super) fn is_attempted(&self) -> bool {
+        self.0.as_ref().is_some_and(|set| set.is_attempted())
     }
 
     /// The same for a response whose head has told this of other proxies.
     pub(super) fn hearing(&self, heard: &Heard) -> Self {
         match &self.0 {
-            Some(set) if !heard.is_nothing() => {
-                Self(Some(Arc::new(Set { config: set.config.clone(), ids: set.ids.clone(), heard: heard.clone() })))
-            }
+            Some(set) if !heard.is_nothing() => Self(Some(set.of_request(set.ids.clone(), heard.clone()))),
             _ => self.clone(),
         }
     }

@@ -73,7 +73,7 @@ impl Drain {
     }
 
     /// Waits until there is no socket and no handler left, which before the start may be at any time. Put a deadline on it with
-    /// [`tokio::time::timeout`].
+    /// [`tokio::time::timeout`](https://docs.rs/tokio/1/tokio/time/fn.timeout.html).
     pub async fn finished(&self) {
         self.0.closed().await;
     }

@@ -206,6 +206,8 @@ describe("errors", () => {
     const said = await shows("error-mapping", "200");
     assert.match(said, /^grpc-status: 14$/m);
     assert.equal(await fact("The client sees"), "status 14 of gRPC");
+    assert.equal(await status("error-mapping").innerText(), "200 OK, grpc-status 14");
+    assert.match(await status("error-mapping").getAttribute("class"), /failed/, "in no colour of success");
     assert.match(await fact("Send it again?"), /^Yes/);
   });
 
@@ -277,6 +279,20 @@ describe("the gateway", () => {
     assert.equal(await fact("Attempts"), "1 sent, of which the upstream saw 1");
   });
 
+  test("while one is on its way the others say that they wait, and take the focus but no press", async () => {
+    const [slow, other] = ["slow", "error"].map((name) => page.locator(`[data-upstream="${name}"]`));
+    await slow.click();
+    assert.equal(await page.locator('[data-upstream][aria-disabled="true"]').count(), 8);
+    await other.focus();
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => getComputedStyle(document.activeElement).opacity === "0.6");
+    await shows("upstream", "504");
+    assert.equal(await page.locator('[data-upstream][aria-disabled="true"]').count(), 0);
+    assert.equal(await other.evaluate((node) => node === document.activeElement), true);
+    await other.press("Enter");
+    await shows("upstream", "500");
+  });
+
   test("the third time the circuit is open", async () => {
     for (const circuit of [/^closed/, /^open/]) {
       await press("hang-up");
@@ -334,7 +350,7 @@ describe("the chat", () => {
 });
 
 describe("the page", () => {
-  for (const [width, height] of [[1280, 800], [390, 844], [320, 640]]) {
+  for (const [width, height] of [[1280, 800], [1000, 800], [700, 900], [390, 844], [320, 640]]) {
     for (const colorScheme of ["light", "dark"]) {
       test(`fits ${width}×${height}, ${colorScheme}, and its words can be read`, async () => {
         await page.setViewportSize({ width, height });
@@ -346,7 +362,10 @@ describe("the page", () => {
         await page.locator('[data-upstream="error"]').click();
         await shows("error-mapping", "503");
         await shows("upstream", "500");
+        for (const summary of await page.getByText("With curl").all()) await summary.click();
+        assert.equal(await page.locator("details[open]").count(), 5);
         assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "nothing sticks out");
+        assert.deepEqual(await page.evaluate(outOfPlace), []);
         assert.deepEqual(await page.evaluate(lowContrast), []);
       });
     }
@@ -378,6 +397,19 @@ describe("the page", () => {
     }
   });
 });
+
+/** Runs in the page: what stands out of its column of a card or out of the bar on top. What a text of fixed lines scrolls to does not. */
+function outOfPlace() {
+  const lost = [];
+  for (const column of document.querySelectorAll(".card > *, .bar")) {
+    const { left, right } = column.getBoundingClientRect();
+    for (const node of column.querySelectorAll(":not(pre *, .visually-hidden)")) {
+      const box = node.getBoundingClientRect();
+      if (box.width && (box.left < left - 1 || box.right > right + 1)) lost.push(`${node.tagName} ${node.className} "${node.textContent.trim().slice(0, 30)}"`);
+    }
+  }
+  return lost;
+}
 
 /** Runs in the page: the texts whose contrast with their ground is below WCAG's AA. */
 function lowContrast() {

@@ -38,6 +38,7 @@ for (const [width, height] of [[1280, 800], [390, 844]]) {
     await page.locator("#chat-text").blur();
     await page.evaluate(() => scrollTo(0, 0));
     await shoot("used");
+    await page.locator("details").evaluateAll((all) => all.forEach((details) => (details.open = true)));
     await shoot("used-whole", true);
     for (const part of ["upstream", "upstream-exchange"]) {
       await page.locator(`#${part}`).evaluate((node) => node.scrollIntoView());

@@ -312,6 +312,27 @@ describe("how often an upstream is asked", () => {
       assert.equal(up.requests.length, 10);
     }));
 
+  test("a PUT that was sent and cut off, and refused when it was sent again, may have been carried out", () => {
+    let fall;
+    const answer = (socket, head) => {
+      if (head.includes(" /falls ")) fall();
+      else socket.end("HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+    };
+    return using([() => rawUpstream(answer), gateway], async (up, server) => {
+      fall = up.stop;
+      // They pay for one retry.
+      for (let n = 0; n < 5; n++) assert.equal((await fetch(server.url)).status, 200);
+      const response = await fetch(`${server.url}/falls`, { method: "PUT" });
+      assert.equal(response.status, 502);
+      assert.match(response.headers.get("proxy-status"), /error=connection_refused$/, "that of the last attempt");
+      const { retry, detail } = await response.json();
+      assert.equal(retry, "idempotent-only");
+      assert.match(detail, /may have been carried out/);
+      // Of one that has met nobody that cannot be said.
+      assert.equal((await (await fetch(server.url, { method: "PUT" })).json()).retry, "safe");
+    });
+  });
+
   test("a POST that was sent and cut off is not sent again", () =>
     using([() => rawUpstream((socket) => socket.destroy()), gateway], async (up, server) => {
       assert.match(await exchange(server, post("x")), /^HTTP\/1\.1 502/);

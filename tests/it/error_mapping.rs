@@ -1,5 +1,6 @@
 //! ErrorMapping, driven from outside.
 
+mod attempts;
 mod canary;
 mod causes;
 mod circuit_breaker;

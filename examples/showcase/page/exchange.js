@@ -35,8 +35,11 @@ export async function exchange(view, path, options = {}) {
   const ms = performance.now() - started;
   const status = `${response.status} ${response.statusText || phrase(response.status)}`;
   const says = options.says?.(response, text) ?? advice(text);
+  // A call of gRPC that failed is a 200, and where it has no content its head says so.
+  const rpc = response.headers.get("grpc-status") ?? "0";
+  const failure = cut ? ", then cut off" : rpc === "0" ? "" : `, grpc-status ${rpc}`;
   view.replaceChildren(
-    verdict(cut ? `${status}, then cut off` : status, cut ? "failed" : kind(response.status), `${Math.round(ms)} ms`, says),
+    verdict(status + failure, failure ? "failed" : kind(response.status), `${Math.round(ms)} ms`, says),
     part("Request", requestLines(method, path, headers, body, options.sentNote)),
     part("Response", [...responseLines(response, text, options.receivedNote), ...(cut ? [note("here the connection broke")] : [])]),
   );

@@ -18,12 +18,15 @@ export function oneAtATime(buttons, work) {
   const all = [...buttons];
   for (const button of all) {
     button.addEventListener("click", async () => {
-      if (all.some((other) => other.getAttribute("aria-busy") === "true")) return;
-      button.setAttribute("aria-busy", "true");
+      if (all.some((other) => other.ariaBusy === "true")) return;
+      button.ariaBusy = "true";
+      // Not by `disabled`, which takes the focus away.
+      for (const other of all) other.ariaDisabled = "true";
       try {
         await work(button);
       } finally {
-        button.removeAttribute("aria-busy");
+        button.ariaBusy = null;
+        for (const other of all) other.ariaDisabled = null;
       }
     });
   }

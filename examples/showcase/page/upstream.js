@@ -24,7 +24,7 @@ async function ask(name) {
   document.getElementById("announce").textContent += Object.entries(values).flat().join(" ");
 }
 
-const CIRCUIT = { open: "open: nothing is sent for 5 seconds", "half-open": "half open: the next request is a probe", closed: "closed: requests pass" };
+const CIRCUIT = { open: "open: nothing is sent until its five seconds are over", "half-open": "half open: the next request is a probe", closed: "closed: requests pass" };
 
 /** What the gateway says of its own part. */
 function within(headers) {

@@ -17,8 +17,7 @@ use crate::{
     LayerBody, Problem,
     error_mapping::{
         as_error::AsError,
-        attempted::Attempted,
-        cause::{Cause, Role},
+        cause::{Cause, Role, after_attempt},
         walk::{Place, cause_of},
     },
 };
@@ -36,7 +35,7 @@ pin_project! {
     #[project = KindProj]
     enum Kind<F> {
         Running { #[pin] future: F, ticket: Ticket },
-        Refused { left: Duration, attempted: Option<Attempted> },
+        Refused { left: Duration, attempted: bool },
     }
 }
 
@@ -45,7 +44,7 @@ impl<F> CircuitBreakerFuture<F> {
         Self { kind: Kind::Running { future, ticket } }
     }
 
-    pub(super) fn refused(left: Duration, attempted: Option<Attempted>) -> Self {
+    pub(super) fn refused(left: Duration, attempted: bool) -> Self {
         Self { kind: Kind::Refused { left, attempted } }
     }
 }
@@ -81,12 +80,13 @@ where
     }
 }
 
-/// The retry advice is a gateway's whatever role the server has: nothing was sent, and nothing stands between this and the upstream. After an
-/// attempt that may have done something it is an origin's, whose own part may be done when its upstream is out of reach.
+/// The retry advice is a gateway's whatever role the server has: nothing was sent, and nothing stands between this and the upstream. An attempt
+/// before it may have done something.
 #[cold]
-fn refusal<B>(left: Duration, attempted: Option<Attempted>) -> Response<CircuitBreakerBody<B>> {
-    let role = if attempted.is_some() { Role::Origin } else { Role::Gateway };
-    let mut response: Response<LayerBody<B>> = Cause::DestinationUnavailable.problem(role, left).into_http_response();
+fn refusal<B>(left: Duration, attempted: bool) -> Response<CircuitBreakerBody<B>> {
+    let problem = Cause::DestinationUnavailable.problem(Role::Gateway, left);
+    let problem = if attempted { after_attempt(problem) } else { problem };
+    let mut response: Response<LayerBody<B>> = problem.into_http_response();
     response.extensions_mut().insert(Cause::DestinationUnavailable);
     response.map(CircuitBreakerBody::own)
 }

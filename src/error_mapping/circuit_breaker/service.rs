@@ -11,7 +11,7 @@ use super::{
     circuit::{Admission, Circuit},
     future::{CircuitBreakerFuture, outcome_of},
 };
-use crate::error_mapping::as_error::AsError;
+use crate::error_mapping::{as_error::AsError, attempted::Attempted};
 
 /// Answers for an upstream that is down; made by [`CircuitBreakerLayer`](super::CircuitBreakerLayer).
 ///
@@ -54,7 +54,7 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         match self.circuit.admit() {
             Admission::Pass(ticket) => CircuitBreakerFuture::running(self.inner.call(request), ticket),
-            Admission::Refuse(left) => CircuitBreakerFuture::refused(left, request.extensions().get().copied()),
+            Admission::Refuse(left) => CircuitBreakerFuture::refused(left, Attempted::is_told(request.extensions())),
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::{
     error_mapping::{as_error::AsError, attempted::Attempted},
 };
 
-/// Says to [`tower::retry`] which requests of a gateway are sent again.
+/// Says to [`tower::retry`](https://docs.rs/tower/0.5/tower/retry/) which requests of a gateway are sent again.
 ///
 /// 1. Never after a 500, a 4xx, or an error that is not the upstream's: the handling failed half way, or would fail again.
 /// 2. What is proven unsent or not begun (a refused connection, a name without an address, a stream that HTTP/2
@@ -37,7 +37,13 @@ use crate::{
 /// 5. Only so often: at most twice for a request, and for a fifth of all requests, so that an upstream that is dead gets no more than 1.2 times
 ///    its load.
 /// 6. After a wait that grows and that no two share. `Retry-After` is kept, in both its forms; one that asks for more than the longest wait is
-///    left to the client, and its response passes.
+///    left to the client, and its response passes. That of an open circuit is one like any other: where no more than the longest wait is left of its
+///    time, a request waits for the probe instead of being answered at once.
+/// 7. What the client is told holds for all attempts. After one that may have been carried out, the failure of a later one is not called
+///    [safe](crate::Retryability::Safe) to repeat, though it be a refused connection or a lack of room, unless the method itself is
+///    [safe](https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1): neither by an
+///    [`ErrorMapping`](super::super::ErrorMapping) around it in the [role of a gateway](super::super::Role::Gateway) nor by an open circuit beneath. They
+///    learn of it by the request's extensions, so that whoever makes another request of it between them has to hand these on.
 ///
 /// One policy, with its clones, has one budget: make one for each upstream.
 ///
@@ -183,8 +189,8 @@ impl<B: Replay, R, E: AsError> Policy<Request<B>, Response<R>, E> for GatewayRet
         if !request.body_mut().take_over() {
             return None;
         }
-        if retryability != Retryability::Safe {
-            request.extensions_mut().insert(Attempted);
+        if retryability != Retryability::Safe && !request.method().is_safe() {
+            Attempted::tell(request.extensions_mut());
         }
         self.retries = self.retries.saturating_add(1);
         event!(DEBUG, "a request is sent again", retry = self.retries);

@@ -115,7 +115,13 @@ fn refused() -> BoxError {
 }
 
 /// A name, an error, its cause, and for an origin and a gateway the status and whether to try again.
-struct Row(&'static str, BoxError, Cause, [u16; 2], [Retryability; 2]);
+pub(super) struct Row(
+    pub(super) &'static str,
+    pub(super) BoxError,
+    pub(super) Cause,
+    pub(super) [u16; 2],
+    pub(super) [Retryability; 2],
+);
 
 const NEVER: [Retryability; 2] = [Retryability::Never; 2];
 const IDEMPOTENT_ONLY: [Retryability; 2] = [Retryability::IdempotentOnly; 2];
@@ -127,7 +133,7 @@ fn marked(error: BoxError) -> BoxError {
     UpstreamError::new(error).into()
 }
 
-async fn rows() -> Vec<Row> {
+pub(super) async fn rows() -> Vec<Row> {
     let mut rows = client_rows().await;
     rows.extend([
         Row("a text", "canary".into(), Cause::Internal, [500, 500], NEVER),

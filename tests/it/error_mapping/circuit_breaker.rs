@@ -19,7 +19,7 @@ use donjon::{
         UpstreamProxyStatus,
     },
 };
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use tower::{BoxError, Layer as _, Service as _, ServiceBuilder, ServiceExt as _, service_fn, timeout::error::Elapsed};
@@ -127,7 +127,7 @@ async fn a_refused_retry_does_not_deny_the_attempt_before_it() {
                 asked.fetch_add(1, Ordering::Relaxed);
                 std::future::ready(Err::<Response<Full<Bytes>>, _>(UpstreamError::new(io::Error::from(kind))))
             });
-        let response = gateway.oneshot(empty(get("/"))).await.unwrap();
+        let response = gateway.oneshot(empty(Request::put("/"))).await.unwrap();
         assert_eq!((response.status().as_u16(), asked.load(Ordering::Relaxed)), (503, 1), "{kind}");
         assert_eq!(response.headers()["retry-after"], "5", "{kind}");
         assert_eq!(response.extensions().get(), Some(&Cause::DestinationUnavailable), "{kind}");

@@ -5,13 +5,14 @@ use std::{convert::Infallible, future::pending, task::Poll, time::Duration};
 use axum::{Router, body::Body, routing};
 use bytes::Bytes;
 use donjon::error_mapping::{Cause, ErrorMappingLayer, UpstreamError};
+use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
 use tower::{
     BoxError, Layer as _, Service, ServiceBuilder, ServiceExt as _,
     buffer::{Buffer, BufferLayer},
-    limit::{ConcurrencyLimit, ConcurrencyLimitLayer},
+    limit::{ConcurrencyLimit, ConcurrencyLimitLayer, GlobalConcurrencyLimitLayer},
     load_shed::LoadShedLayer,
     service_fn,
     timeout::TimeoutLayer,
@@ -121,6 +122,28 @@ async fn in_a_router_over_everything_at_once() {
         tokio::join!(route.ready().await.unwrap().call(request()), route.ready().await.unwrap().call(request()));
     for response in [first.unwrap(), second.unwrap()] {
         assert_eq!(response.extensions().get(), Some(&Cause::TimedOut));
+    }
+}
+
+/// What the guide for axum says of a limit: a router is given its state once for each connection.
+#[tokio::test]
+async fn in_a_router_a_limit_is_shared_if_it_brings_its_count_along() {
+    let app = || Router::new().route("/held", routing::get(pending::<()>)).route("/free", routing::get(|| async {}));
+    let outer = || ServiceBuilder::new().layer(ErrorMappingLayer::new()).layer(LoadShedLayer::new());
+    for (name, app, sheds) in [
+        ("global", app().layer(outer().layer(GlobalConcurrencyLimitLayer::new(1))), true),
+        ("each its own", app().layer(outer().layer(ConcurrencyLimitLayer::new(1))), false),
+    ] {
+        let [first, second] = [(); 2].map(|()| app.clone().with_state::<()>(()));
+        let ask = |connection: &Router, path: &str| connection.clone().oneshot(Request::get(path).body(Body::empty()).unwrap());
+        let mut held = Box::pin(ask(&first, "/held"));
+        assert!((&mut held).now_or_never().is_none(), "{name}");
+        for (place, connection, path) in [("another route", &first, "/free"), ("another connection", &second, "/held")] {
+            let status = ask(connection, path).now_or_never().map(|answer| answer.unwrap().status().as_u16());
+            assert_eq!(status == Some(503), sheds, "{name}, {place}: {status:?}");
+        }
+        drop(held);
+        assert_eq!(ask(&second, "/free").await.unwrap().status(), 200, "{name}: there is room again");
     }
 }
 

@@ -66,6 +66,11 @@ fn json(path: &str, content: &str) -> Request {
     Request::post(path).header("content-type", "application/json").body(Body::from(content.to_owned())).unwrap()
 }
 
+fn in_pieces(pieces: &[String]) -> Body {
+    let pieces: Vec<_> = pieces.iter().cloned().map(Ok::<_, std::convert::Infallible>).collect();
+    Body::from_stream(futures_util::stream::iter(pieces))
+}
+
 fn head(path: &str) -> Request {
     Request::get(path).body(Body::empty()).unwrap()
 }
@@ -76,7 +81,7 @@ async fn send(router: Router, request: Request) -> (http::response::Parts, Strin
 }
 
 /// By name, what is sent, and the status and the beginning of the detail that come back.
-fn refused() -> [(&'static str, Request, u16, Option<&'static str>); 9] {
+fn refused() -> [(&'static str, Request, u16, Option<&'static str>); 10] {
     [
         ("no JSON", json("/json", "{"), 400, Some("Failed to parse the request body as JSON")),
         (
@@ -97,6 +102,12 @@ fn refused() -> [(&'static str, Request, u16, Option<&'static str>); 9] {
         (
             "a text that is too long",
             Request::post("/text").body(Body::from("x".repeat(33))).unwrap(),
+            413,
+            Some("Failed to buffer"),
+        ),
+        (
+            "one that does not say how long it is",
+            Request::post("/text").body(in_pieces(&["x".repeat(30), "x".repeat(3)])).unwrap(),
             413,
             Some("Failed to buffer"),
         ),
@@ -145,7 +156,7 @@ async fn the_mapping_renders_them_in_the_form_that_the_client_reads() {
             }
         }
     }
-    assert_eq!(counts.read().iter().map(|kind| kind.count).sum::<u64>(), 27);
+    assert_eq!(counts.read().iter().map(|kind| kind.count).sum::<u64>(), 3 * refused().len() as u64);
 }
 
 #[tokio::test]

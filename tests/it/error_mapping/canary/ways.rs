@@ -5,7 +5,7 @@ use std::io;
 use bytes::Bytes;
 use donjon::{
     LayerBody, Problem,
-    error_mapping::{CircuitBreakerLayer, UpstreamError},
+    error_mapping::{CircuitBreakerLayer, HandlerError, UpstreamError},
 };
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Full};
@@ -119,6 +119,9 @@ pub(super) const WAYS: &[Way] = &[
     ("a panic with something else", 500, 500, false),
     ("in place of an answer", 403, 403, false),
     ("hidden by an outer hand", 404, 404, false),
+    ("a handler", 500, 500, true),
+    ("a handler's upstream", 502, 502, true),
+    ("a handler, hidden by an outer hand", 404, 404, false),
     ("without content", 410, 410, false),
     ("an open circuit", 503, 503, false),
     ("hyper-util, refused", 502, 502, false),
@@ -161,6 +164,13 @@ pub(super) async fn outcome(way: &str, upstreams: &Upstreams) -> Outcome {
         }
         "hidden by an outer hand" => {
             let mut response: Inner = Problem::new(StatusCode::FORBIDDEN).with_detail(CANARY).into_http_response();
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            return Outcome::Answers(response);
+        }
+        "a handler" => return Outcome::Answers(HandlerError::from(over(io::Error::other(CANARY))).into_http_response()),
+        "a handler's upstream" => return Outcome::Answers(HandlerError::from(upstream_failed(NotFound)).into_http_response()),
+        "a handler, hidden by an outer hand" => {
+            let mut response: Inner = HandlerError::from(over(io::Error::other(CANARY))).into_http_response();
             *response.status_mut() = StatusCode::NOT_FOUND;
             return Outcome::Answers(response);
         }

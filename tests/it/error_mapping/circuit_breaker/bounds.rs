@@ -1,7 +1,6 @@
 //! Where limits of time stand, and whom they hold a delay against: in the stack of a gateway, each in the place that the documentation names.
 
 use donjon::error_mapping::ReplayBody;
-use http::Request;
 use tower::timeout::TimeoutLayer;
 use tower_http::timeout::{RequestBodyTimeoutLayer, ResponseBodyTimeoutLayer};
 
