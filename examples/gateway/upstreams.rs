@@ -48,8 +48,8 @@ struct Ways {
     patience: Duration,
 }
 
-/// What the upstream sends, cut off when it falls silent: around the circuit breaker, since a stream that is silent for so long need not be broken, and
-/// there are as many of them as a client asks for.
+/// What the upstream sends, cut off when it falls silent: around the circuit breaker, since a stream that is silent for so long need not be
+/// broken, and there are as many of them as a client asks for.
 type ResponseBody = LayerBody<UnsyncBoxBody<Bytes, BoxError>>;
 
 type WebSockets = CircuitBreaker<Proxy>;

@@ -44,10 +44,9 @@ pub enum Role {
 /// | [`HeaderSectionTooLarge`](Self::HeaderSectionTooLarge), [`TransferCoding`](Self::TransferCoding) | 502 | idempotent only |
 /// | [`ProtocolError`](Self::ProtocolError), [`UpstreamFailed`](Self::UpstreamFailed) | 502 | idempotent only |
 ///
-/// A gateway that sent nothing on did nothing; the handler of an origin may have done something before it asked another server. Where a gateway
-/// has [sent a request again](super::GatewayRetryPolicy) after an attempt that may have been carried out, it is idempotent only whatever became of the
-/// last attempt.
-/// A 503 carries `Retry-After`.
+/// A gateway that sent nothing on did nothing; the handler of an origin may have done something before it asked another server. Where a
+/// gateway has [sent a request again](super::GatewayRetryPolicy) after an attempt that may have been carried out, it is idempotent only
+/// whatever became of the last attempt. A 503 carries `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {

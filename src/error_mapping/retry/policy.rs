@@ -41,9 +41,9 @@ use crate::{
 ///    time, a request waits for the probe instead of being answered at once.
 /// 7. What the client is told holds for all attempts. After one that may have been carried out, the failure of a later one is not called
 ///    [safe](crate::Retryability::Safe) to repeat, though it be a refused connection or a lack of room, unless the method itself is
-///    [safe](https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1): neither by an
-///    [`ErrorMapping`](super::super::ErrorMapping) around it in the [role of a gateway](super::super::Role::Gateway) nor by an open circuit beneath. They
-///    learn of it by the request's extensions, so that whoever makes another request of it between them has to hand these on.
+///    [safe](https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1): neither by an [`ErrorMapping`](super::super::ErrorMapping) around it in
+///    the [role of a gateway](super::super::Role::Gateway) nor by an open circuit beneath. They learn of it by the request's extensions, so
+///    that whoever makes another request of it between them has to hand these on.
 ///
 /// One policy, with its clones, has one budget: make one for each upstream.
 ///
