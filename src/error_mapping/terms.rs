@@ -1,9 +1,6 @@
 //! What the answer to one request is made by.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use http::{Extensions, HeaderMap};
 
@@ -16,66 +13,44 @@ use crate::Problem;
 #[derive(Clone, Default)]
 pub(super) struct Terms(Option<Arc<Set>>);
 
+#[derive(Clone)]
 struct Set {
     config: Config,
     ids: Option<Ids>,
     heard: Heard,
-    /// Of the request: see [`Attempted`].
-    attempted: AtomicBool,
-}
-
-impl Set {
-    fn of_request(&self, ids: Option<Ids>, heard: Heard) -> Arc<Self> {
-        Arc::new(Self { config: self.config.clone(), ids, heard, attempted: AtomicBool::new(self.is_attempted()) })
-    }
-
-    fn is_attempted(&self) -> bool {
-        self.attempted.load(Ordering::Relaxed)
-    }
-}
-
-impl AsRef<AtomicBool> for Set {
-    fn as_ref(&self) -> &AtomicBool {
-        &self.attempted
-    }
+    /// Of the request, if that may be repeated with harm.
+    attempted: Option<Attempted>,
 }
 
 impl Terms {
     pub(super) fn new(config: Config) -> Self {
-        Self((!config.is_default()).then(|| {
-            let (ids, heard, attempted) = (None, Heard::default(), AtomicBool::new(false));
-            Arc::new(Set { config, ids, heard, attempted })
-        }))
+        Self((!config.is_default()).then(|| Arc::new(Set { config, ids: None, heard: Heard::default(), attempted: None })))
     }
 
     /// The same for a request that has these names.
     pub(super) fn named(&self, ids: Option<Ids>) -> Self {
         match &self.0 {
-            Some(set) if ids.is_some() => Self(Some(set.of_request(ids, Heard::default()))),
+            Some(set) if ids.is_some() => Self(Some(Arc::new(Set { ids, ..Set::clone(set) }))),
             _ => self.clone(),
         }
     }
 
-    /// Puts the word of a request into it, for whoever repeats it; what an earlier attempt has left to be said stays said.
+    /// Puts the word of a request into it, for whoever repeats it.
     pub(super) fn ask_of_attempts(&mut self, extensions: &mut Extensions) {
-        let Some(set) = &mut self.0 else { return };
-        if Arc::get_mut(set).is_none() {
-            // That of the service, for all its requests; the word is of this one.
-            *set = set.of_request(set.ids.clone(), Heard::default());
+        if let Some(set) = &mut self.0 {
+            Arc::make_mut(set).attempted = Some(Attempted::put_into(extensions));
         }
-        set.attempted.store(Attempted::is_told(extensions), Ordering::Relaxed);
-        extensions.insert(Attempted::new(Arc::clone(set)));
     }
 
     /// Whether an attempt of the request that was given up may have been carried out.
     pub(super) fn is_attempted(&self) -> bool {
-        self.0.as_ref().is_some_and(|set| set.is_attempted())
+        self.0.as_ref().and_then(|set| set.attempted.as_ref()).is_some_and(Attempted::is_told)
     }
 
     /// The same for a response whose head has told this of other proxies.
     pub(super) fn hearing(&self, heard: &Heard) -> Self {
         match &self.0 {
-            Some(set) if !heard.is_nothing() => Self(Some(set.of_request(set.ids.clone(), heard.clone()))),
+            Some(set) if !heard.is_nothing() => Self(Some(Arc::new(Set { heard: heard.clone(), ..Set::clone(set) }))),
             _ => self.clone(),
         }
     }

@@ -32,7 +32,7 @@ mod upstream_protocols;
 use bytes::Bytes;
 use donjon::{
     Problem, Retryability,
-    error_mapping::{Cause, ErrorMappingLayer, ResponseBody},
+    error_mapping::{Cause, ErrorMappingLayer},
 };
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{Empty, Full};
@@ -69,9 +69,9 @@ where
     read(layer.layer(inner).oneshot(request).await.expect("infallible")).await
 }
 
-pub(crate) async fn read<B>(response: Response<ResponseBody<B>>) -> Answer
+pub(crate) async fn read<B>(response: Response<B>) -> Answer
 where
-    B: http_body::Body<Data = Bytes, Error: Into<BoxError>>,
+    B: http_body::Body<Error: std::fmt::Debug>,
 {
     let (parts, body) = whole(response).await;
     Answer {

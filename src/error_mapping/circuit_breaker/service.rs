@@ -54,7 +54,7 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         match self.circuit.admit() {
             Admission::Pass(ticket) => CircuitBreakerFuture::running(self.inner.call(request), ticket),
-            Admission::Refuse(left) => CircuitBreakerFuture::refused(left, Attempted::is_told(request.extensions())),
+            Admission::Refuse(left) => CircuitBreakerFuture::refused(left, Attempted::is_told_in(request.extensions())),
         }
     }
 }

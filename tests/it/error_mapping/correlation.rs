@@ -17,14 +17,14 @@ use tower::{BoxError, Layer as _, ServiceExt as _, service_fn};
 use super::{Answer, Asked, answer, failing, read};
 use crate::support::{allocations, empty, get, now};
 
-const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+pub(super) const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+pub(super) const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
-fn failures() -> ErrorMappingLayer {
+pub(super) fn failures() -> ErrorMappingLayer {
     ErrorMappingLayer::new().correlation(Correlation::new())
 }
 
-fn every() -> ErrorMappingLayer {
+pub(super) fn every() -> ErrorMappingLayer {
     ErrorMappingLayer::new().correlation(Correlation::new().correlated(Correlated::Every))
 }
 

@@ -18,7 +18,7 @@ use http::{Request, StatusCode};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{BoxError, ServiceExt as _, load_shed::error::Overloaded, timeout::error::Elapsed};
 
-use super::Answer;
+use super::{Answer, read};
 use crate::support::{ClosedPort, whole};
 
 /// An error of one's own, beneath which another lies.
@@ -64,15 +64,7 @@ fn router<E: Into<HandlerError>>(make: impl Fn() -> E + Clone + Send + Sync + 's
 
 async fn ask(router: Router, accept: &str) -> Answer {
     let request = Request::get("/").header("accept", accept).body(Body::empty()).unwrap();
-    let (parts, body) = whole(router.oneshot(request).await.unwrap()).await;
-    Answer {
-        status: parts.status,
-        headers: parts.headers,
-        cause: parts.extensions.get().copied(),
-        problem: parts.extensions.get().cloned(),
-        retryability: parts.extensions.get().copied(),
-        body: String::from_utf8(body.to_vec()).unwrap(),
-    }
+    read(router.oneshot(request).await.unwrap()).await
 }
 
 async fn mapped<E: Into<HandlerError>>(

@@ -10,26 +10,20 @@ use std::{
 use bytes::Bytes;
 use donjon::{
     LayerBody, Problem,
-    error_mapping::{Correlated, Correlation, EmptyErrors, ErrorMappingLayer, ErrorPage, HandlerError, Role, UpstreamError},
+    error_mapping::{EmptyErrors, ErrorMappingLayer, ErrorPage, HandlerError, Role, UpstreamError},
 };
 use http::{Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use tower::{BoxError, Layer as _, Service, ServiceExt as _, service_fn};
 
-use super::{Asked, answer, failing, secrets::logged::log_of};
+use super::{
+    Asked, answer,
+    correlation::{TRACE, TRACEPARENT, every, failures},
+    failing,
+    secrets::logged::log_of,
+};
 use crate::support::{empty, get};
-
-const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-
-fn failures() -> ErrorMappingLayer {
-    ErrorMappingLayer::new().correlation(Correlation::new())
-}
-
-fn every() -> ErrorMappingLayer {
-    ErrorMappingLayer::new().correlation(Correlation::new().correlated(Correlated::Every))
-}
 
 fn named() -> Asked {
     empty(get("/").header("x-request-id", "abc-1").header("traceparent", TRACEPARENT))
